@@ -1,0 +1,5 @@
+"""python -m archspec"""
+
+from archspec_nn import main
+
+main()

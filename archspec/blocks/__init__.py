@@ -1,0 +1,1 @@
+"""The built-in vocabulary, one block per file; `archspec.registry` lists them."""

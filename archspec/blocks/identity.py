@@ -1,0 +1,26 @@
+"""Identity."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from archspec.block import Primitive
+from archspec.tensor import Shape
+
+if TYPE_CHECKING:
+    from torch.fx import Proxy
+
+    from archspec.lowering.emitter import Emitter
+
+
+class Identity(Primitive, op="identity"):
+    """Its input, unchanged: a name for a value.
+
+    Shape:  any, unchanged
+    """
+
+    def infer(self, x: Shape) -> Shape:
+        return x
+
+    def lower(self, fx: Emitter, x: Proxy) -> Proxy:
+        return x

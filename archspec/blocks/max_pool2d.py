@@ -1,0 +1,61 @@
+"""Max pooling."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from archspec.block import Padding2d, Primitive, Size2d, compact, unusual
+from archspec.errors import BlockError
+from archspec.tensor import CHW, Sides, Window, by
+
+if TYPE_CHECKING:
+    from torch.fx import Proxy
+
+    from archspec.lowering.emitter import Emitter
+
+
+class MaxPool2d(Primitive, op="max_pool2d"):
+    """The largest value in each window.
+
+    Shape:  CxHxW -> C x H' x W'
+    Errors: ShapeError if the kernel exceeds the padded input; BlockError if a window could see only padding
+    Source: AlexNet, section 3.4 (overlapping: kernel 3, stride 2)
+    """
+
+    kernel_size: Size2d
+    """Height and width of the windows."""
+    stride: Size2d | None = None
+    """Pixels between neighbouring windows; unsaid, the kernel size."""
+    padding: Padding2d = (0, 0)
+    """Pixels of minus infinity around the input, at most half the kernel."""
+    dilation: Size2d = (1, 1)
+    """Pixels between neighbouring taps of a window."""
+    ceil_mode: bool
+    """Whether sizes round up, with a last window that hangs over the edge (Caffe), or down (torch)."""
+
+    def window(self, x: CHW) -> Window:
+        height, width = self.padding
+        sides = Sides(width, width, height, height)
+        return Window(self.kernel_size, self.stride or self.kernel_size, sides, self.dilation, self.ceil_mode)
+
+    def infer(self, x: CHW) -> CHW:
+        refuse_wide_padding(self.padding, self.window(x).extent)
+        return CHW(x.channels, *self.window(x).slide(x))
+
+    def lower(self, fx: Emitter, x: Proxy) -> Proxy:
+        from torch.nn import functional as F
+
+        given = {
+            "stride": compact(self.stride or self.kernel_size),
+            "padding": compact(self.padding),
+            "dilation": compact(self.dilation),
+            "ceil_mode": self.ceil_mode,
+        }
+        usual = {"stride": compact(self.kernel_size), "padding": 0, "dilation": 1, "ceil_mode": False}
+        return fx.function(F.max_pool2d, x, compact(self.kernel_size), **unusual(given, usual))
+
+
+def refuse_wide_padding(padding: tuple[int, int], extent: tuple[int, int]) -> None:
+    """torch's limit on the padding of a pool: a window must see some of the input."""
+    if 2 * padding[0] > extent[0] or 2 * padding[1] > extent[1]:
+        raise BlockError(f"padding {by(padding)} is more than half of the kernel, {by(extent)}")

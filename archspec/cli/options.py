@@ -1,0 +1,33 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+
+def settings(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
+    """`--set name=value`, each value kept as text until its param's type is known."""
+    found: dict[str, Any] = {}
+    for text in values:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise click.BadParameter(f"write --set NAME=VALUE, found {text!r}")
+        from archspec.spec.params import Setting
+
+        found[name] = Setting(value)
+    return found
+
+
+def set_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--set", "-s", "settings", multiple=True, metavar="NAME=VALUE", callback=settings, help="Set a param."
+    )(command)
+
+
+def max_nodes_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--max-nodes", type=click.IntRange(1), default=200_000, show_default=True, help="Refuse larger networks."
+    )(command)

@@ -1,0 +1,42 @@
+"""archspec validate"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from archspec.cli.options import max_nodes_option, set_option
+
+
+@click.command()
+@click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
+@set_option
+@max_nodes_option
+@click.option("--format", "style", type=click.Choice(["text", "json", "github"]), default="text", help="Of problems.")
+def validate(specs: tuple[str, ...], settings: dict[str, object], max_nodes: int, style: str) -> None:
+    """Check specs, with the numbers they expect of themselves.
+
+    One line per good spec; every problem of every other; exit status 1 if any is bad.
+    """
+    from archspec.api import validate as check
+    from archspec.errors import SpecError
+
+    problems = []
+    for spec in specs:
+        try:
+            graph = check(spec, set=settings, max_nodes=max_nodes)
+        except SpecError as error:
+            problems += error.problems
+            if style == "text":
+                click.echo(str(error), err=True)
+            continue
+        if style == "text":
+            layers = len(graph) - len(graph.inputs)
+            macs = graph.inference().macs
+            click.echo(f"{spec}: {graph.name}, {layers:,} layers, {graph.params:,} params, {macs:,} MACs")
+    if style != "text":
+        from archspec.views.problems import as_github, as_json
+
+        click.echo(as_json(problems) if style == "json" else as_github(problems), nl=style == "json" or bool(problems))
+    sys.exit(1 if problems else 0)

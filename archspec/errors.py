@@ -1,0 +1,166 @@
+"""What archspec says when something is wrong.
+
+    ArchspecError
+    ├── SpecError         the problems of a spec, all at once, each with its place
+    ├── BlockError        a block refuses its fields or inputs; the graph adds where
+    │   └── ShapeError    the shapes of its inputs do not fit
+    ├── ExpressionError   an expression cannot be read or worked out; the spec adds where
+    └── BuildError        a module cannot be built, or does not do what its spec says
+
+The helper that finds a mistake says what is wrong; the layer above adds where.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+
+@dataclass(frozen=True)
+class Source:
+    """A text that positions point into, under the name the user knows it by."""
+
+    name: str
+    text: str = field(repr=False)
+
+    @cached_property
+    def lines(self) -> list[str]:
+        return self.text.splitlines()
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in a source; line and column count from 1, as editors do."""
+
+    source: Source
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.source.name}:{self.line}:{self.column}"
+
+    def shifted(self, columns: int) -> Position:
+        return replace(self, column=self.column + columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """Where a block is used: its layer's path, and the place of the layer."""
+
+    layer: str
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake: what kind, where, what was found and expected, and how to mend it."""
+
+    slug: str
+    """The stable name of this kind of mistake, such as `unknown-op`."""
+    message: str
+    position: Position | None = None
+    layer: str = ""
+    """Path of the layer concerned, where there is one."""
+    op: str = ""
+    hint: str = ""
+    uses: tuple[Use, ...] = ()
+    """For a mistake inside a block: where the block is used, outermost first."""
+    more_uses: int = 0
+    """How many further uses of the block meet the same mistake."""
+
+    @property
+    def headline(self) -> str:
+        what = f"{self.layer} ({self.op}): " if self.layer and self.op else f"{self.layer}: " if self.layer else ""
+        return what + self.message
+
+    def __str__(self) -> str:
+        """The problem as it is shown: place, headline, source line with a caret, uses, hint."""
+        if self.position is None:
+            lines = [self.headline]
+        else:
+            lines = [f"{self.position}: {self.headline}", *excerpt(self.position)]
+        for use in self.uses:
+            lines.append(f"  used at {self._place(use.position)}: {use.layer}")
+        if self.more_uses:
+            lines[-1] += f", and in {self.more_uses} more {'use' if self.more_uses == 1 else 'uses'}"
+        if self.hint:
+            lines.append(f"  hint: {self.hint}")
+        return "\n".join(lines)
+
+    def _place(self, position: Position) -> str:
+        same = self.position is not None and position.source.name == self.position.source.name
+        return f"line {position.line}" if same else str(position)
+
+
+WIDEST_EXCERPT = 160
+"""Columns of a source line that are shown around a caret."""
+
+
+def excerpt(position: Position) -> list[str]:
+    """The source line of a position and a caret below the column."""
+    lines = position.source.lines
+    if not 1 <= position.line <= len(lines):
+        return []
+    text, column = lines[position.line - 1].replace("\t", " "), position.column - 1
+    if len(text) > WIDEST_EXCERPT:
+        start = max(0, min(column - WIDEST_EXCERPT // 2, len(text) - WIDEST_EXCERPT))
+        text, column = text[start : start + WIDEST_EXCERPT], column - start
+    text = "".join(c if c.isprintable() else "?" for c in text)
+    return [f"    {position.line} | {text.rstrip()}", f"    {' ' * len(str(position.line))} | {' ' * column}^"]
+
+
+class ArchspecError(Exception):
+    """Everything archspec raises on purpose."""
+
+
+class SpecError(ArchspecError):
+    """The problems of a spec, all that were found."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+    def __reduce__(self) -> tuple[type[SpecError], tuple[tuple[Problem, ...]]]:
+        return SpecError, (self.problems,)
+
+
+class BlockError(ArchspecError):
+    """A block refuses its fields or inputs."""
+
+    slug = "bad-field"
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message, self.hint = message, hint
+
+
+class ShapeError(BlockError):
+    """The shapes of a block's inputs do not fit the block or each other."""
+
+    slug = "shape-mismatch"
+
+
+class ExpressionError(ArchspecError):
+    """An expression cannot be read or worked out; `offset` counts characters from its start."""
+
+    def __init__(self, message: str, hint: str = "", offset: int = 0) -> None:
+        super().__init__(message)
+        self.message, self.hint, self.offset = message, hint, offset
+
+
+class BuildError(ArchspecError):
+    """A module cannot be built, or does not do what its spec says."""
+
+
+def did_you_mean(name: str, known: Iterable[str], listed: str = "") -> str:
+    """A hint: the nearest known name or, where none is near, the known names after `listed`."""
+    names = list(dict.fromkeys(known))
+    near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.6)
+    if near:
+        return f"did you mean `{near[0]}`?"
+    if not listed or not names:
+        return ""
+    shown = ", ".join(names[:30]) + (", ..." if len(names) > 30 else "")
+    return f"{listed}: {shown}"

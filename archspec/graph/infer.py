@@ -1,0 +1,55 @@
+"""Asking a primitive about its output: arity and rank first, then shape and costs."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from functools import cache
+from typing import get_type_hints
+
+from archspec.block import Primitive
+from archspec.errors import BlockError, ShapeError
+from archspec.tensor import CHW, Shape, Vector
+
+
+class ArityError(BlockError):
+    """A block is given too few or too many inputs."""
+
+    slug = "wrong-arity"
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What the annotations of `infer` say of a primitive's inputs."""
+
+    inputs: tuple[type[Shape], ...]
+    variadic: bool
+
+
+@cache
+def signature(cls: type[Primitive]) -> Signature:
+    """The inputs a primitive takes, from the annotations of its `infer`."""
+    hints = get_type_hints(cls.infer)
+    parameters = list(inspect.signature(cls.infer).parameters.values())[1:]
+    variadic = any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters)
+    return Signature(tuple(hints[parameter.name] for parameter in parameters), variadic)
+
+
+def infer(block: Primitive, shapes: tuple[Shape, ...]) -> Shape:
+    """The output's shape. Errors: BlockError, ShapeError, ArityError"""
+    takes = signature(type(block))
+    if not takes.variadic and len(shapes) != len(takes.inputs):
+        raise ArityError(
+            f"{block.op} takes {counted(len(takes.inputs))}, found {len(shapes)}",
+            "add, concat or the like joins several values into one" if len(takes.inputs) == 1 else "",
+        )
+    kinds = takes.inputs * len(shapes) if takes.variadic else takes.inputs
+    for kind, shape in zip(kinds, shapes, strict=True):
+        if not isinstance(shape, kind):
+            hint = "put a flatten or a global pool before it" if (kind, type(shape)) == (Vector, CHW) else ""
+            raise ShapeError(f"{block.op} takes {kind.kind}, found {shape}, {type(shape).kind}", hint)
+    return block.infer(*shapes)
+
+
+def counted(inputs: int) -> str:
+    return {1: "one input", 2: "two inputs", 3: "three inputs"}.get(inputs, f"{inputs} inputs")

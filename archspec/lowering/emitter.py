@@ -1,0 +1,109 @@
+"""What a block's `lower` writes to: an fx graph, and a record of how each module is made."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import fx
+
+from archspec.errors import BuildError
+from archspec.graph.graph import Graph, Node
+from archspec.tensor import Shape
+
+
+@dataclass(frozen=True)
+class Construction:
+    """How one module is made: a class and literal arguments, from which it can be made or written down again."""
+
+    cls: type[torch.nn.Module]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
+@dataclass
+class Emitter:
+    """Records the torch code of one layer after another."""
+
+    training: bool
+    """Whether this is the training forward; else that of evaluation."""
+    graph: fx.Graph = field(default_factory=fx.Graph)
+    constructions: dict[str, Construction] = field(default_factory=dict)
+    """By path of the layer."""
+    layer: Node | None = None
+    shapes: tuple[Shape, ...] = ()
+    """Shapes of the present layer's inputs."""
+
+    def module(self, cls: type[torch.nn.Module], *args: Any, **kwargs: Any) -> fx.Proxy:
+        """Call a module of this class at the layer's path.
+
+        The values among `args` are what it is called with; everything else is literal and makes the module.
+        """
+        path = self._path()
+        if path in self.constructions:
+            raise BuildError(f"{path}: a layer has one module")
+        literals = tuple(arg for arg in args if not isinstance(arg, fx.Proxy))
+        _refuse_objects(path, [*literals, *kwargs.values()])
+        self.constructions[path] = Construction(cls, literals, kwargs)
+        values = tuple(arg.node for arg in args if isinstance(arg, fx.Proxy))
+        return self._emit("call_module", path, values, {})
+
+    def function(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> fx.Proxy:
+        """Call an importable function on values and literals."""
+        path = self._path()
+        if not public_name(function):
+            raise BuildError(f"{path}: a function that is called must be importable by name, found {function!r}")
+        return self._emit("call_function", function, fx.node.map_aggregate(args, _node), kwargs)
+
+    def _path(self) -> str:
+        assert self.layer is not None
+        return self.layer.name
+
+    def _emit(self, kind: str, target: Any, args: Any, kwargs: dict[str, Any]) -> fx.Proxy:
+        name = self._path().replace(".", "_").replace("-", "_")
+        node = self.graph.create_node(kind, target, args, kwargs, name=name)
+        node.meta["layer"] = self._path()
+        return fx.Proxy(node)
+
+
+def public_name(target: Any) -> str:
+    """The name under which a function or class can be imported, torch's short ones first; or nothing."""
+    name = getattr(target, "__name__", "")
+    for module in ("torch", "torch.nn.functional", "torch.nn", getattr(target, "__module__", None) or "builtins"):
+        if getattr(sys.modules.get(module), name, None) is target:
+            return f"{module}.{name}"
+    return ""
+
+
+def _node(value: Any) -> Any:
+    return value.node if isinstance(value, fx.Proxy) else value
+
+
+def _refuse_objects(path: str, values: list[Any]) -> None:
+    for value in values:
+        if isinstance(value, tuple | list):
+            _refuse_objects(path, list(value))
+        elif not isinstance(value, int | float | str | bool | None | torch.dtype):
+            raise BuildError(f"{path}: a module is made from literal arguments, found {value!r}")
+
+
+def emit(graph: Graph, training: bool) -> Emitter:
+    """The torch code of a graph, as it trains or as it evaluates."""
+    fx_graph = graph if training else graph.inference()
+    emitter = Emitter(training)
+    values: dict[str, fx.Proxy] = {}
+    for node in fx_graph:
+        if node.block is None:
+            placeholder = emitter.graph.placeholder(node.name)
+            placeholder.meta["layer"] = node.name
+            values[node.name] = fx.Proxy(placeholder)
+            continue
+        emitter.layer = node
+        emitter.shapes = tuple(graph[name].shape for name in node.inputs)
+        values[node.name] = node.block.lower(emitter, *(values[name] for name in node.inputs))
+    results = tuple(values[output.node].node for output in fx_graph.outputs)
+    emitter.graph.output(results[0] if len(results) == 1 else results)
+    return emitter

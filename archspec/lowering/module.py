@@ -1,0 +1,120 @@
+"""The compiled network: a plain torch module with two straight-line forwards."""
+
+from __future__ import annotations
+
+import linecache
+import re
+from collections import namedtuple
+from functools import cache
+from typing import Any
+
+import torch
+from torch import nn
+
+from archspec.graph.graph import Graph
+from archspec.lowering.emitter import Construction, Emitter, emit
+from archspec.lowering.no_init import NoInit
+
+
+class Network(nn.Module):
+    """A network built from a spec.
+
+    Its modules form a tree with the paths of the spec; its state dict has these paths as keys, in file order.
+    `forward` takes the spec's inputs with a batch axis in front. In training it returns every output, in evaluation
+    those that are not `training_only`: one output bare, several as a named tuple.
+    """
+
+    _source: str
+
+    def __reduce__(self) -> Any:
+        return revive, (self._source,), self.__dict__
+
+
+class Group(nn.Module):
+    """A named group of modules; the network's own forward calls what is inside."""
+
+
+def network_source(graph: Graph) -> tuple[str, dict[str, Construction]]:
+    """The source of a network's forwards, and how its modules are made."""
+    training, evaluation = emit(graph, training=True), emit(graph, training=False)
+    imports: dict[str, str] = {}
+    bodies = [
+        _function("_forward_training", training, imports),
+        _function("_forward_eval", evaluation, imports),
+    ]
+    inputs = ", ".join(node.name for node in graph.inputs)
+    names, main = [output.name for output in graph.outputs], [output.name for output in graph.main_outputs]
+    lines = [f"# {graph.name}, compiled from its spec", *sorted(imports.values()), *bodies]
+    for which, found in ("Training", names), ("Eval", main):
+        if len(found) > 1:
+            lines.append(f"{which}Outputs = namedtuple('{which}Outputs', {found!r})")
+    lines += [
+        f"def forward(self, {inputs}):",
+        "    if self.training:",
+        f"        return {_wrapped('Training', names, inputs)}",
+        f"    return {_wrapped('Eval', main, inputs)}",
+    ]
+    return "\n".join(lines) + "\n", training.constructions
+
+
+def _wrapped(which: str, names: list[str], inputs: str) -> str:
+    call = f"self._forward_{'training' if which == 'Training' else 'eval'}({inputs})"
+    return f"{which}Outputs(*{call})" if len(names) > 1 else call
+
+
+def _function(name: str, emitter: Emitter, imports: dict[str, str]) -> str:
+    """One forward as a function, and the imports that it needs."""
+    code = emitter.graph.python_code("self")
+    for alias, target in code.globals.items():
+        if re.search(rf"\b{alias}\b", code.src):
+            imports[alias] = _import(alias, target)
+    return code.src.strip().replace("def forward(", f"def {name}(", 1)
+
+
+def _import(alias: str, target: Any) -> str:
+    if alias == "torch":
+        return "import torch"
+    module, name = getattr(target, "__module__", None), getattr(target, "__name__", None)
+    return f"from {module} import {name} as {alias}" if module and name else f"import {alias}"
+
+
+@cache
+def network_class(source: str) -> type[Network]:
+    """The class that a source makes. Networks of one source share it."""
+    title = source.split(",")[0].removeprefix("# ")
+    filename = f"<archspec {title} {abs(hash(source)):x}>"
+    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+    space: dict[str, Any] = {"namedtuple": namedtuple, "__name__": __name__}
+    exec(compile(source, filename, "exec"), space)
+    names = ("forward", "_forward_training", "_forward_eval")
+    attributes = {name: space[name] for name in names} | {"__module__": __name__, "__doc__": Network.__doc__}
+    return type(class_name(title), (Network,), attributes)
+
+
+def class_name(name: str) -> str:
+    """A Python class name for the name of a spec or block."""
+    words = re.split(r"[^A-Za-z0-9]+", name)
+    text = "".join(word[:1].upper() + word[1:] for word in words)
+    return text if text[:1].isalpha() else f"Net{text}"
+
+
+def revive(source: str) -> Network:
+    """An empty network of a source, to be filled by unpickling."""
+    cls = network_class(source)
+    return cls.__new__(cls)
+
+
+def assemble(source: str, constructions: dict[str, Construction]) -> Network:
+    """The network with all its modules made, its parameters not yet initialised."""
+    network = network_class(source)()
+    network._source = source
+    with NoInit(), torch.device("cpu"):
+        for path, made in constructions.items():
+            *groups, name = path.split(".")
+            at: nn.Module = network
+            for group in groups:
+                if group not in at._modules:
+                    at.add_module(group, Group())
+                at = at._modules[group]  # type: ignore[assignment]
+            at.add_module(name, made.cls(*made.args, **made.kwargs))
+    return network

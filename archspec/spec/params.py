@@ -1,0 +1,150 @@
+"""The params of a spec or a block: what they accept, and giving them values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict
+
+from archspec.errors import Position, Problem, Source, did_you_mean
+from archspec.spec.reader import Mapping, Scalar, Value, plain, read, shown
+from archspec.spec.validation import validated
+
+TYPES = ("int", "float", "bool", "str", "list", "any")
+
+
+class ParamForm(BaseModel):
+    """The long form of a param."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
+    type: str | None = None
+    """One of int, float, bool, str, list, any; unsaid, that of the default."""
+    default: object = None
+    """The value where none is given; unsaid, one must be given."""
+    choices: list[object] | None = None
+    """The only values allowed."""
+    min: float | None = None
+    """The smallest value allowed."""
+    max: float | None = None
+    """The largest value allowed."""
+    doc: str = ""
+    """What it is for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """One param: its type, default and limits."""
+
+    name: str
+    position: Position
+    type: str
+    required: bool
+    default: object = None
+    choices: tuple[object, ...] | None = None
+    least: float | None = None
+    most: float | None = None
+    doc: str = ""
+
+    def refusal(self, value: object) -> str:
+        """Why a value is not allowed, or nothing."""
+        if not has_type(value, self.type):
+            return f"`{self.name}` must be {TYPE_WORDS[self.type]}, found {shown(value)}"
+        if self.choices is not None and value not in self.choices:
+            return f"`{self.name}` must be one of {', '.join(map(shown, self.choices))}, found {shown(value)}"
+        if self.least is not None and isinstance(value, int | float) and value < self.least:
+            return f"`{self.name}` must be at least {self.least:g}, found {shown(value)}"
+        if self.most is not None and isinstance(value, int | float) and value > self.most:
+            return f"`{self.name}` must be at most {self.most:g}, found {shown(value)}"
+        return ""
+
+
+TYPE_WORDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "str": "text",
+    "list": "a list",
+    "any": "anything",
+}
+
+
+def has_type(value: object, name: str) -> bool:
+    if isinstance(value, bool):
+        return name in ("bool", "any")
+    accepted: dict[str, type | tuple[type, ...]] = {
+        "int": int,
+        "float": (int, float),
+        "bool": bool,
+        "str": str,
+        "list": list,
+        "any": object,
+    }
+    return isinstance(value, accepted[name])
+
+
+def type_of(value: object) -> str:
+    for name in ("bool", "int", "float", "str", "list"):
+        if has_type(value, name):
+            return name
+    return "any"
+
+
+def parse_param(key: Scalar, value: Value, problems: list[Problem]) -> Param | None:
+    """One entry of `params`: a default, a bare type, or the long form."""
+    name = key.text
+    if not isinstance(value, Mapping):
+        data = plain(value)
+        if isinstance(value, Scalar) and value.plain and data in TYPES:
+            return Param(name, key.position, str(data), required=True)
+        return Param(name, key.position, type_of(data), required=False, default=data)
+    form = validated(ParamForm, plain(value), value.entries, value.position, f"param `{name}`", problems)
+    if form is None:
+        return None
+    required = "default" not in value.entries
+    if form.type is not None and form.type not in TYPES:
+        hint = did_you_mean(form.type, TYPES, "types")
+        at = value.entries["type"][1].position
+        problems.append(Problem("bad-param", f"`{form.type}` is no type of params", at, hint=hint))
+        return None
+    kind = form.type or (type_of(form.default) if not required else type_of(form.choices[0]) if form.choices else "any")
+    choices = tuple(form.choices) if form.choices is not None else None
+    param = Param(name, key.position, kind, required, form.default, choices, form.min, form.max, form.doc)
+    if not required and (refusal := param.refusal(form.default)):
+        problems.append(Problem("bad-param", f"default: {refusal}", value.entries["default"][1].position))
+    return param
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A value as typed on a command line, read as YAML or, for a text param, as it stands."""
+
+    text: str
+
+    def data(self, param: Param) -> object:
+        """Errors: SpecError if the text is not YAML"""
+        if param.type == "str":
+            return self.text
+        return plain(read(Source(f"--set {param.name}", self.text)))
+
+
+def bind(
+    params: dict[str, Param], settings: dict[str, object], problems: list[Problem]
+) -> dict[str, object]:
+    """Values of a spec's params: those given from outside, else the defaults."""
+    for name in settings.keys() - params.keys():
+        hint = did_you_mean(name, params, "params") or "this spec has no params"
+        problems.append(Problem("unknown-param", f"--set {name}: there is no param `{name}`", hint=hint))
+    values = {}
+    for name, param in params.items():
+        if name in settings:
+            given = settings[name]
+            data = given.data(param) if isinstance(given, Setting) else given
+            if refusal := param.refusal(data):
+                problems.append(Problem("bad-param", f"--set {name}: {refusal}", hint=param.doc))
+            values[name] = data
+        elif param.required:
+            hint = f"give it: --set {name}=..."
+            problems.append(Problem("missing-param", f"param `{name}` has no default", param.position, hint=hint))
+        else:
+            values[name] = param.default
+    return values

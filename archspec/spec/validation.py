@@ -1,0 +1,120 @@
+"""Data against a Pydantic model, with every mistake placed in the file and told in the words of specs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as Dict
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from archspec.errors import Position, Problem, did_you_mean
+from archspec.spec.reader import Mapping, Scalar, Sequence, Value, shown
+
+Model = TypeVar("Model", bound=BaseModel)
+
+EXPECTED: dict[str, str] = {
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+}
+LIMITS: dict[str, tuple[str, str]] = {
+    "greater_than": ("more than", "gt"),
+    "greater_than_equal": ("at least", "ge"),
+    "less_than": ("less than", "lt"),
+    "less_than_equal": ("at most", "le"),
+}
+
+
+def validated(
+    model: type[Model],
+    data: object,
+    at: Dict[str, tuple[Scalar, Value]] | None,
+    whole: Position,
+    subject: str,
+    problems: list[Problem],
+    **context: Any,
+) -> Model | None:
+    """The model of some data, or None after adding problems.
+
+    `at` gives the places of the data's entries, `whole` the place of the data itself, `subject` what it is called;
+    `context` goes into the problems (layer, op, uses).
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        for item in error.errors(include_url=False):
+            problems.append(_problem(item, model, at or {}, whole, subject, context))
+    return None
+
+
+def _problem(
+    item: Any,
+    model: type[BaseModel],
+    at: Dict[str, tuple[Scalar, Value]],
+    whole: Position,
+    subject: str,
+    context: dict[str, Any],
+) -> Problem:
+    path = [part for part in item["loc"] if not (isinstance(part, str) and part.startswith(("function-", "literal[")))]
+    kind, name = item["type"], ".".join(map(str, path))
+    if kind == "extra_forbidden":
+        known = [field.alias or key for key, field in model.model_fields.items()]
+        key = at[str(path[0])][0].position if path and str(path[0]) in at else whole
+        hint = did_you_mean(str(path[-1]), known, "fields") or f"{subject} has no fields"
+        return Problem("unknown-field", f"{subject} has no field `{name}`", key, hint=hint, **context)
+    if kind == "missing":
+        return Problem("missing-field", f"{subject} needs `{name}`", whole, hint=_doc(model, path), **context)
+    return Problem("bad-field", _message(item, kind, name), place(at, path, whole), hint=_hint(item, kind), **context)
+
+
+def _message(item: Any, kind: str, name: str) -> str:
+    found = shown(item["input"])
+    what = f"`{name}`" if name else "it"
+    if kind in EXPECTED:
+        return f"{what} must be {EXPECTED[kind]}, found {found}"
+    if kind in LIMITS:
+        word, limit = LIMITS[kind]
+        return f"{what} must be {word} {item['ctx'][limit]}, found {found}"
+    if kind == "literal_error":
+        return f"{what} must be {item['ctx']['expected'].replace(chr(39), '')}, found {found}"
+    if kind == "value_error":
+        return f"{what} must be {item['ctx']['error']}, found {found}"
+    return f"{what}: {item['msg'][0].lower()}{item['msg'][1:]}, found {found}"
+
+
+def _hint(item: Any, kind: str) -> str:
+    if kind == "literal_error" and isinstance(item["input"], str):
+        choices = item["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
+        return did_you_mean(item["input"], choices)
+    if isinstance(item["input"], str) and kind in ("int_type", "float_type", "bool_type"):
+        return "an expression begins with `=`" if any(c.isalpha() for c in item["input"]) else "leave out the quotes"
+    return ""
+
+
+def _doc(model: type[BaseModel], path: list[Any]) -> str:
+    """What a missing field is for, where the model says."""
+    from archspec.spec.docs import field_docs
+
+    return field_docs(model).get(str(path[0]), "") if path else ""
+
+
+def place(at: Dict[str, tuple[Scalar, Value]], path: list[Any], whole: Position) -> Position:
+    """The place of the value at a path, or of the nearest thing around it."""
+    position, entries = whole, at
+    value: Value | None = None
+    for part in path:
+        if isinstance(value, Sequence):
+            value = value.items[part] if isinstance(part, int) and part < len(value.items) else None
+        else:
+            entries = value.entries if isinstance(value, Mapping) else entries if value is None else {}
+            value = entries[str(part)][1] if str(part) in entries else None
+        if value is None:
+            break
+        position = value.position
+    return position

@@ -1,0 +1,142 @@
+"""Shapes of what flows between blocks, and the arithmetic of sliding windows.
+
+The batch axis is implied everywhere: a shape is that of one image.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from math import prod
+from typing import ClassVar
+
+from archspec.errors import ShapeError
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A kind of value: its axes by name, in the order torch has them after the batch axis."""
+
+    kind: ClassVar[str]
+    """What people call it, with its axes."""
+
+    @property
+    def axes(self) -> dict[str, int]:
+        return {axis.name: getattr(self, axis.name) for axis in fields(self)}
+
+    @property
+    def dims(self) -> tuple[int, ...]:
+        return tuple(self.axes.values())
+
+    @property
+    def size(self) -> int:
+        """Elements in one image's value."""
+        return prod(self.dims)
+
+    def __str__(self) -> str:
+        return "x".join(map(str, self.dims))
+
+
+@dataclass(frozen=True, slots=True)
+class CHW(Shape):
+    """A feature map."""
+
+    kind: ClassVar[str] = "a feature map (channels x height x width)"
+    channels: int
+    height: int
+    width: int
+
+    __str__ = Shape.__str__
+
+
+@dataclass(frozen=True, slots=True)
+class Vector(Shape):
+    """A vector of features."""
+
+    kind: ClassVar[str] = "a vector (features)"
+    features: int
+
+    __str__ = Shape.__str__
+
+
+SHAPES: dict[int, type[Shape]] = {1: Vector, 3: CHW}
+"""The shape kinds a spec's `inputs` can declare, by number of axes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """Padding by side, in pixels."""
+
+    left: int = 0
+    right: int = 0
+    top: int = 0
+    bottom: int = 0
+
+    @property
+    def symmetric(self) -> bool:
+        return self.left == self.right and self.top == self.bottom
+
+    @property
+    def is_zero(self) -> bool:
+        return not (self.left or self.right or self.top or self.bottom)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A window that slides over a feature map: (height, width) pairs and padding by side."""
+
+    kernel: tuple[int, int]
+    stride: tuple[int, int] = (1, 1)
+    padding: Sides = Sides()
+    dilation: tuple[int, int] = (1, 1)
+    ceil_mode: bool = False
+
+    @property
+    def extent(self) -> tuple[int, int]:
+        """Pixels from a window's first to its last tap, dilation included."""
+        return (self.dilation[0] * (self.kernel[0] - 1) + 1, self.dilation[1] * (self.kernel[1] - 1) + 1)
+
+    def slide(self, x: CHW) -> tuple[int, int]:
+        """Height and width of the output.
+
+        Errors: ShapeError if the window is larger than the padded input
+        """
+        pads = (self.padding.top, self.padding.bottom), (self.padding.left, self.padding.right)
+        padded = (x.height + sum(pads[0]), x.width + sum(pads[1]))
+        if self.extent[0] > padded[0] or self.extent[1] > padded[1]:
+            dilated = f" (dilated to {by(self.extent)})" if self.dilation != (1, 1) else ""
+            raise ShapeError(
+                f"kernel {by(self.kernel)}{dilated} is larger than the input, {x.height}x{x.width}"
+                + (f" padded to {by(padded)}" if padded != (x.height, x.width) else ""),
+                "a smaller kernel_size or stride before this layer, more padding, or a larger image",
+            )
+        return (
+            steps(x.height, self.extent[0], self.stride[0], pads[0], self.ceil_mode),
+            steps(x.width, self.extent[1], self.stride[1], pads[1], self.ceil_mode),
+        )
+
+
+def steps(size: int, extent: int, stride: int, pads: tuple[int, int], ceil_mode: bool) -> int:
+    """Places a window takes along one axis; torch's rule for `ceil_mode`.
+
+    Rounding up, a last window that would start in the far padding is left out.
+    """
+    room = size + sum(pads) - extent
+    if not ceil_mode:
+        return room // stride + 1
+    count = -(-room // stride) + 1
+    return count - 1 if (count - 1) * stride >= size + pads[0] else count
+
+
+def same_padding(size: int, extent: int, stride: int) -> tuple[int, int]:
+    """Padding before and after, so that the output has ceil(size / stride) places.
+
+    Where it is odd, the extra pixel comes after.
+    Source: the SAME rule of TensorFlow, as in the figures of the GoogLeNet paper
+    """
+    total = max(0, (-(-size // stride) - 1) * stride + extent - size)
+    return total // 2, total - total // 2
+
+
+def by(pair: tuple[int, int]) -> str:
+    """A (height, width) pair as people write it."""
+    return f"{pair[0]}x{pair[1]}"
