@@ -30,7 +30,7 @@ class OutputForm(BaseModel):
 
 
 def read_outputs(compiler: Compiler, scope: Scope) -> tuple[Output, ...]:
-    """The outputs of a spec; those that name a layer left out by its `when` are dropped."""
+    """The outputs of a spec, training-only ones last; those of a layer left out by its `when` are dropped."""
     found, poisoned = [], False
     for name, (key, value) in compiler.spec.outputs.items():
         try:
@@ -44,7 +44,7 @@ def read_outputs(compiler: Compiler, scope: Scope) -> tuple[Output, ...]:
         position = next(iter(compiler.spec.outputs.values()))[0].position
         message = "no output is left for evaluation" if found else "every output is left out by a `when`"
         compiler.problems.append(Problem("no-output", message, position))
-    return tuple(found)
+    return tuple(sorted(found, key=lambda output: output.training_only))
 
 
 def _output(compiler: Compiler, scope: Scope, name: str, value: Value) -> Output | None:

@@ -141,7 +141,7 @@ def bind(
             data = given.data(param) if isinstance(given, Setting) else given
             if refusal := param.refusal(data):
                 problems.append(Problem("bad-param", f"--set {name}: {refusal}", hint=param.doc))
-            values[name] = data
+            values[name] = param.default if refusal else data
         elif param.required:
             hint = f"give it: --set {name}=..."
             problems.append(Problem("missing-param", f"param `{name}` has no default", param.position, hint=hint))

@@ -1,0 +1,49 @@
+"""archspec build"""
+
+from __future__ import annotations
+
+import click
+
+from archspec.cli.options import max_nodes_option, set_option
+
+
+@click.command()
+@click.argument("spec")
+@set_option
+@max_nodes_option
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the first parameter values.")
+@click.option("--device", default="cpu", show_default=True, help="Where to try the module: cpu, cuda, cuda:1, ...")
+@click.option("--out", type=click.Path(file_okay=False), default=None, help="Folder to write; unsaid, build/NAME.")
+def build(
+    spec: str, settings: dict[str, object], max_nodes: int, seed: int, device: str, out: str | None
+) -> None:
+    """Compile a spec to a PyTorch module, try it, and write it out.
+
+    Tried means: one forward and one backward pass of a copy on the device. Written are model.py (plain PyTorch,
+    needs no archspec), model.safetensors, spec.yaml (expanded) and manifest.json.
+    """
+    from pathlib import Path
+
+    from archspec.api import compile
+    from archspec.views.summary import summary_table
+
+    graph = compile(spec, set=settings, max_nodes=max_nodes)
+    click.echo(summary_table(graph))
+
+    from archspec.lowering.artifacts import folder_name, write_artifacts
+    from archspec.lowering.build import lower
+    from archspec.lowering.device import usable_device
+    from archspec.lowering.standalone import standalone_source
+    from archspec.lowering.verify import verify
+
+    where = usable_device(device)
+    module = lower(graph, seed)
+    source = standalone_source(graph)
+    found = verify(module, graph, source, where)
+    click.echo(f"\nverified on {where}, batch 2:")
+    for line in found:
+        click.echo(f"  {line}")
+    folder = Path(out) if out else Path("build") / folder_name(graph)
+    click.echo("\nwrote:")
+    for path in write_artifacts(folder, module, graph, source, seed):
+        click.echo(f"  {path}")

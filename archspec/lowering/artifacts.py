@@ -1,0 +1,81 @@
+"""What `archspec build` writes: code, weights, expanded spec, manifest; the same bytes for the same input."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save
+from torch import nn
+
+import archspec
+from archspec.errors import BuildError
+from archspec.graph.graph import Graph
+from archspec.spec.writer import write
+from archspec.views.expanded import expanded
+
+
+def folder_name(graph: Graph) -> str:
+    """`<name>`, or `<name>-<k>=<v>` for a variant made by setting params."""
+    changed = "".join(f"-{name}={_part(value)}" for name, value in sorted(graph.changed.items()))
+    return graph.name + changed
+
+
+def _part(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+    return "".join(c if c.isalnum() or c in "._-" else "_" for c in text)[:60]
+
+
+def write_artifacts(folder: Path, module: nn.Module, graph: Graph, source: str, seed: int) -> list[Path]:
+    """Write all files of a build, each in one step, the manifest last. Errors: BuildError if a file cannot be written"""
+    spec = write(expanded(graph))
+    weights = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
+    contents: dict[str, bytes] = {
+        "spec.yaml": spec.encode(),
+        "model.py": source.encode(),
+        "model.safetensors": save(weights, {"format": "pt"}),
+    }
+    contents["manifest.json"] = (json.dumps(_manifest(graph, spec, contents, seed), indent=2) + "\n").encode()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in contents.items():
+            _write(folder / name, data)
+    except OSError as error:
+        raise BuildError(f"{error.filename or folder}: {(error.strerror or str(error)).lower()}") from None
+    return [folder / name for name in contents]
+
+
+def _manifest(graph: Graph, spec: str, contents: Mapping[str, bytes], seed: int) -> dict[str, Any]:
+    inference = graph.inference()
+    return {
+        "name": graph.name,
+        "set": dict(graph.changed),
+        "seed": seed,
+        "spec_sha256": hashlib.sha256(spec.encode()).hexdigest(),
+        "files_sha256": {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()},
+        "versions": {"archspec-nn": archspec.__version__, "torch": torch.__version__},
+        "params": graph.params,
+        "params_inference": inference.params,
+        "macs": inference.macs,
+        "macs_training": graph.macs,
+        "inputs": {node.name: list(node.shape.dims) for node in graph.inputs},
+        "outputs": {output.name: list(graph[output.node].shape.dims) for output in graph.outputs},
+    }
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write a file so that it is either the old one or the whole new one."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,21 @@
+"""Devices by the names users give them."""
+
+from __future__ import annotations
+
+import torch
+
+from archspec.errors import BuildError
+
+
+def usable_device(name: str) -> torch.device:
+    """The device of a name. Errors: BuildError if torch does not know it or this machine does not have it"""
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        here = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
+        message = f"device `{name}` cannot be used: {str(error).splitlines()[0].rstrip('.').lower()}"
+        raise BuildError(f"{message}\n  hint: this machine has {', '.join(here)}") from None
+    if device.type == "meta":
+        raise BuildError("device `meta` holds no values; a module cannot be tried there\n  hint: --device cpu")
+    return device

@@ -1,0 +1,88 @@
+"""Trying a module for real: does it do what its spec says?"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import nn
+
+from archspec.errors import BuildError
+from archspec.graph.graph import Graph
+from archspec.lowering.module import class_name
+
+BATCH = 2
+
+
+def verify(module: nn.Module, graph: Graph, source: str, device: torch.device) -> list[str]:
+    """Run a module forward and backward on a device, on a copy; and the standalone source beside it.
+
+    Returns what was found to hold, one line each. torch's random state is as before.
+    Errors: BuildError
+    """
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(0)
+        inputs = [torch.randn(BATCH, *node.shape.dims, device=device) for node in graph.inputs]
+        trial = copy.deepcopy(module).to(device=device, dtype=torch.float32)
+        found = [_evaluates(trial, graph, inputs, source)]
+        found.append(_trains(trial, graph, inputs))
+    return [f"{sum(p.numel() for p in module.parameters()):,} parameters, as the spec says", *found]
+
+
+def as_tuple(outputs: Any) -> tuple[torch.Tensor, ...]:
+    return tuple(outputs) if isinstance(outputs, tuple) else (outputs,)
+
+
+def _check_shapes(outputs: tuple[torch.Tensor, ...], graph: Graph, training: bool) -> str:
+    wanted = graph.outputs if training else graph.main_outputs
+    if len(outputs) != len(wanted):
+        raise BuildError(f"{graph.name}: {len(outputs)} outputs, expected {len(wanted)}")
+    for output, value in zip(wanted, outputs, strict=True):
+        expected = (BATCH, *graph[output.node].shape.dims)
+        if tuple(value.shape) != expected:
+            raise BuildError(f"output {output.name} is {tuple(value.shape)}, expected {expected}")
+        if not bool(torch.isfinite(value).all()):
+            raise BuildError(f"output {output.name} is not finite on random input; see the `init` rules")
+    return ", ".join(
+        f"{output.name} {'x'.join(map(str, value.shape))}" for output, value in zip(wanted, outputs, strict=True)
+    )
+
+
+def _evaluates(trial: nn.Module, graph: Graph, inputs: list[torch.Tensor], source: str) -> str:
+    trial.eval()
+    with torch.no_grad():
+        outputs = as_tuple(trial(*inputs))
+        text = _check_shapes(outputs, graph, training=False)
+        alone = standalone_module(graph, source)
+        alone.load_state_dict(trial.state_dict())
+        alone.to(inputs[0].device).eval()
+        if list(alone.state_dict()) != list(trial.state_dict()):
+            raise BuildError("model.py has other state-dict keys than the module")
+        for ours, theirs in zip(outputs, as_tuple(alone(*inputs)), strict=True):
+            if not torch.equal(ours, theirs):
+                raise BuildError("model.py gives other outputs than the module")
+    return f"evaluation: {text}; model.py gives the same bits"
+
+
+def standalone_module(graph: Graph, source: str) -> nn.Module:
+    """The network that a standalone source defines."""
+    space: dict[str, Any] = {"__name__": "archspec_standalone"}
+    exec(compile(source, "model.py", "exec"), space)
+    module: nn.Module = space[class_name(graph.name)]()
+    return module
+
+
+def _trains(trial: nn.Module, graph: Graph, inputs: list[torch.Tensor]) -> str:
+    trial.train()
+    outputs = as_tuple(trial(*inputs))
+    text = _check_shapes(outputs, graph, training=True)
+    torch.stack([value.square().mean() for value in outputs]).sum().backward()
+    for name, parameter in trial.named_parameters():
+        if parameter.grad is None:
+            raise BuildError(f"{name} gets no gradient in training: no training output depends on it")
+        if not bool(torch.isfinite(parameter.grad).all()):
+            raise BuildError(f"{name} gets a gradient that is not finite on random input; see the `init` rules")
+    count = sum(1 for _ in trial.parameters())
+    return f"training: {text}; all {count} parameter tensors get gradients"
