@@ -5,6 +5,8 @@ without a word, and removing either breaks the other. This module has a name of 
 notice the clash and to say how to mend it.
 """
 
+from __future__ import annotations
+
 import os
 import sys
 
@@ -14,7 +16,7 @@ MEND = """\
   to have both, put them in two virtual environments"""
 
 
-def clash():
+def clash() -> str:
     """What is wrong with the installed `archspec` package, or nothing."""
     try:
         import archspec
@@ -26,7 +28,7 @@ def clash():
     if os.path.exists(os.path.join(folder, "cpu", "microarchitecture.py")):
         return "Spack's `archspec` (a library about processors) is installed into the same folder as archspec-nn"
     try:
-        import archspec.cli.main  # noqa: F401
+        import archspec.cli.main
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("archspec"):
             return "files of archspec-nn are missing"
@@ -34,7 +36,7 @@ def clash():
     return ""
 
 
-def main():
+def main() -> None:
     found = clash()
     if found:
         print(f"archspec-nn: {found}\n{MEND}", file=sys.stderr)

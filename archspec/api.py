@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 Named = str | os.PathLike[str]
 
 
-def load(
-    path: Named | None = None, *, set: Mapping[str, Any] | None = None, text: str | None = None
-) -> Spec:
+def load(path: Named | None = None, *, set: Mapping[str, Any] | None = None, text: str | None = None) -> Spec:
     """Read a spec from a path, from the zoo by its name, or from a text.
 
     `set` gives values to its params. Mistakes of form are told by `compile`, together with its own.

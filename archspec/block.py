@@ -9,10 +9,11 @@ drawing and lowering follow.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
 
-from pydantic import BaseModel, PlainValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator
 
 from archspec.initializers import Initializer
 from archspec.tensor import Shape, Sides, Window
@@ -45,9 +46,7 @@ class Buffer:
 class Block(BaseModel):
     """A named piece of vocabulary: what `op` names in a spec, with its fields."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, defer_build=True
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, defer_build=True)
     op: ClassVar[str] = ""
 
     def __init_subclass__(cls, op: str = "", **kwargs: object) -> None:
@@ -111,7 +110,7 @@ def _is_count(value: object, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= MOST
 
 
-def _pair(value: object, least: int, what: str) -> tuple[int, int]:
+def _pair(value: Any, least: int, what: str) -> tuple[int, int]:
     items = value if isinstance(value, list | tuple) else [value, value]
     if len(items) != 2 or not all(_is_count(item, least) for item in items):
         raise ValueError(f"{what} from {least} or [height, width]")
@@ -162,6 +161,6 @@ def compact(pair: tuple[int, int]) -> int | tuple[int, int]:
     return pair[0] if pair[0] == pair[1] else pair
 
 
-def unusual(given: dict[str, object], usual: dict[str, object]) -> dict[str, object]:
+def unusual(given: Mapping[str, object], usual: Mapping[str, object]) -> dict[str, object]:
     """The arguments that differ from torch's defaults, so that emitted code reads as if written by hand."""
     return {name: value for name, value in given.items() if value != usual[name]}

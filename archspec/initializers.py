@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 class Initializer(BaseModel):
     """Fills one parameter."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, defer_build=True
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, defer_build=True)
     name: ClassVar[str]
 
     def __init_subclass__(cls, name: str = "", **kwargs: object) -> None:

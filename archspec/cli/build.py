@@ -14,9 +14,7 @@ from archspec.cli.options import max_nodes_option, set_option
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the first parameter values.")
 @click.option("--device", default="cpu", show_default=True, help="Where to try the module: cpu, cuda, cuda:1, ...")
 @click.option("--out", type=click.Path(file_okay=False), default=None, help="Folder to write; unsaid, build/NAME.")
-def build(
-    spec: str, settings: dict[str, object], max_nodes: int, seed: int, device: str, out: str | None
-) -> None:
+def build(spec: str, settings: dict[str, object], max_nodes: int, seed: int, device: str, out: str | None) -> None:
     """Compile a spec to a PyTorch module, try it, and write it out.
 
     Tried means: one forward and one backward pass of a copy on the device. Written are model.py (plain PyTorch,

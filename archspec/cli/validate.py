@@ -20,9 +20,9 @@ def validate(specs: tuple[str, ...], settings: dict[str, object], max_nodes: int
     One line per good spec; every problem of every other; exit status 1 if any is bad.
     """
     from archspec.api import validate as check
-    from archspec.errors import SpecError
+    from archspec.errors import Problem, SpecError
 
-    problems = []
+    problems: list[Problem] = []
     for spec in specs:
         try:
             graph = check(spec, set=settings, max_nodes=max_nodes)

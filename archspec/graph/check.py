@@ -32,7 +32,7 @@ class OutputForm(BaseModel):
 def read_outputs(compiler: Compiler, scope: Scope) -> tuple[Output, ...]:
     """The outputs of a spec, training-only ones last; those of a layer left out by its `when` are dropped."""
     found, poisoned = [], False
-    for name, (key, value) in compiler.spec.outputs.items():
+    for name, (_, value) in compiler.spec.outputs.items():
         try:
             output = _output(compiler, scope, name, value)
         except Poisoned:
@@ -52,9 +52,7 @@ def _output(compiler: Compiler, scope: Scope, name: str, value: Value) -> Output
     reference = value
     if isinstance(value, Mapping):
         data = compiler.resolve(value, scope)
-        checked = validated(
-            OutputForm, data, value.entries, value.position, f"output `{name}`", compiler.problems
-        )
+        checked = validated(OutputForm, data, value.entries, value.position, f"output `{name}`", compiler.problems)
         if checked is None:
             raise Poisoned
         form, reference = checked, value.entries["from"][1]

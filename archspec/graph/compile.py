@@ -22,7 +22,7 @@ from archspec.registry import BLOCKS, block_class
 from archspec.spec.document import BlockDefinition, Layer, Layers, Spec
 from archspec.spec.expression import evaluate, is_expression
 from archspec.spec.params import bind
-from archspec.spec.reader import Mapping, Scalar, Sequence, Value, shown
+from archspec.spec.reader import Scalar, Sequence, Value, shown
 from archspec.spec.validation import validated
 from archspec.tensor import SHAPES, Shape
 
@@ -98,7 +98,9 @@ class Compiler:
     def _input_shape(self, name: str, value: Value, dims: object) -> Shape:
         sizes = dims if isinstance(dims, list) else []
         if not sizes or not all(type(size) is int and 0 < size < 2**31 for size in sizes):
-            message = f"input `{name}` must be [channels, height, width] or [features], each from 1, found {shown(dims)}"
+            message = (
+                f"input `{name}` must be [channels, height, width] or [features], each from 1, found {shown(dims)}"
+            )
             self.report("bad-input", message, value.position)
         if len(sizes) not in SHAPES:
             message = f"input `{name}` has {len(sizes)} axes, found {shown(dims)}; it must have 1 or 3"
@@ -124,7 +126,9 @@ class Compiler:
             try:
                 holds = self.resolve(check.that, scope)
                 if not isinstance(holds, bool):
-                    self.report("bad-check", f"a check must be true or false, found {shown(holds)}", check.that.position)
+                    self.report(
+                        "bad-check", f"a check must be true or false, found {shown(holds)}", check.that.position
+                    )
                 if not holds:
                     values = ", ".join(f"{name} = {shown(value)}" for name, value in frame.params.items())
                     message = f"check {check.that.text}: {check.say}"
@@ -267,7 +271,9 @@ class Body:
         assert layer.when is not None
         present = self._resolve(layer.when, layer)
         if not isinstance(present, bool):
-            self._report("bad-when", f"`when` must be true or false, found {shown(present)}", layer.when.position, layer)
+            self._report(
+                "bad-when", f"`when` must be true or false, found {shown(present)}", layer.when.position, layer
+            )
         return present
 
     def _leave_out(self, layer: Layer, why: str) -> None:
@@ -505,9 +511,7 @@ class Body:
             stack.pop()
         return Binding(result or POISON, inner.layout)
 
-    def _params(
-        self, block: BlockDefinition, layer: Layer, scope: Scope, context: dict[str, Any]
-    ) -> dict[str, object]:
+    def _params(self, block: BlockDefinition, layer: Layer, scope: Scope, context: dict[str, Any]) -> dict[str, object]:
         """The values of a block's params at one use."""
         before = len(self.compiler.problems)
         given = self._fields(layer, scope, context)

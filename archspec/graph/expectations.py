@@ -11,7 +11,7 @@ from archspec.graph.compile import MAX_NODES, compile
 from archspec.graph.graph import Graph
 from archspec.graph.init_rules import unused_rules
 from archspec.spec.document import Spec
-from archspec.spec.reader import Mapping, Value, plain, shown
+from archspec.spec.reader import Mapping, plain, shown
 from archspec.spec.validation import place, validated
 
 

@@ -101,13 +101,13 @@ class Graph:
     outputs: tuple[Output, ...]
     rules: tuple[InitRule, ...]
     groups: Mapping[str, Group]
-    digraph: nx.DiGraph = field(repr=False)
+    digraph: nx.DiGraph[str] = field(repr=False)
     """Node names with the attribute `node`, in execution order."""
 
     def __iter__(self) -> Iterator[Node]:
         """Inputs first, then layers in execution order."""
-        for _, node in self.digraph.nodes(data="node"):
-            yield node
+        for name in self.digraph:
+            yield self[name]
 
     def __len__(self) -> int:
         return len(self.digraph)
@@ -154,16 +154,16 @@ class Graph:
 
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
         """State-dict keys and shapes, in order."""
-        return {
-            node.key(name): item.shape
-            for node in self
-            for name, item in (*node.weights.items(), *node.buffers.items())
-        }
+        shapes: dict[str, tuple[int, ...]] = {}
+        for node in self:
+            shapes |= {node.key(name): weight.shape for name, weight in node.weights.items()}
+            shapes |= {node.key(name): buffer.shape for name, buffer in node.buffers.items()}
+        return shapes
 
 
-def digraph_of(nodes: Iterable[Node]) -> nx.DiGraph:
+def digraph_of(nodes: Iterable[Node]) -> nx.DiGraph[str]:
     """The directed graph of nodes given in execution order."""
-    digraph = nx.DiGraph()
+    digraph: nx.DiGraph[str] = nx.DiGraph()
     for node in nodes:
         digraph.add_node(node.name, node=node)
         digraph.add_edges_from((source, node.name) for source in node.inputs)

@@ -12,7 +12,7 @@ from archspec.errors import Problem, did_you_mean
 from archspec.graph.graph import Graph, InitRule, Node
 from archspec.graph.scope import Poisoned, Scope
 from archspec.initializers import INITIALIZERS, Constant, Initializer
-from archspec.spec.reader import Mapping, Scalar, Value, shown
+from archspec.spec.reader import Mapping, Value, shown
 from archspec.spec.validation import validated
 
 if TYPE_CHECKING:
@@ -58,7 +58,9 @@ def _initializer(compiler: Compiler, parameter: str, data: Any, value: Value) ->
     """A number, the name of an initializer, or {name: {fields}}."""
     if isinstance(data, int | float) and not isinstance(data, bool):
         return Constant(value=float(data))
-    name, fields, at = data, {}, value
+    name: Any = data
+    fields: Any = {}
+    at = value
     if isinstance(data, dict) and len(data) == 1:
         ((name, fields),) = data.items()
         assert isinstance(value, Mapping)

@@ -32,7 +32,7 @@ def _part(value: Any) -> str:
 
 
 def write_artifacts(folder: Path, module: nn.Module, graph: Graph, source: str, seed: int) -> list[Path]:
-    """Write all files of a build, each in one step, the manifest last. Errors: BuildError if a file cannot be written"""
+    """Write all files of a build, each in one step, the manifest last. Errors: BuildError"""
     spec = write(expanded(graph))
     weights = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
     contents: dict[str, bytes] = {

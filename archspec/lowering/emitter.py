@@ -12,7 +12,6 @@ from torch import fx
 
 from archspec.errors import BuildError
 from archspec.graph.graph import Graph, Node
-from archspec.tensor import Shape
 
 
 @dataclass(frozen=True)
@@ -34,8 +33,8 @@ class Emitter:
     constructions: dict[str, Construction] = field(default_factory=dict)
     """By path of the layer."""
     layer: Node | None = None
-    shapes: tuple[Shape, ...] = ()
-    """Shapes of the present layer's inputs."""
+    shapes: tuple[Any, ...] = ()
+    """Shapes of the present layer's inputs, each of the kind that its `infer` takes."""
 
     def module(self, cls: type[torch.nn.Module], *args: Any, **kwargs: Any) -> fx.Proxy:
         """Call a module of this class at the layer's path.

@@ -32,15 +32,20 @@ def initialize(module: torch.nn.Module, graph: Graph, seed: int) -> None:
         for name, weight in node.weights.items()
     ]
     jobs.sort(key=lambda job: -job[0].numel())
+
+    def draw(job: tuple[torch.nn.Parameter, str, Initializer]) -> None:
+        parameter, key, initializer = job
+        _draw(parameter, initializer, generator_for(seed, key))
+
     with ThreadPoolExecutor() as pool:
-        list(pool.map(lambda job: _draw(*job, seed), jobs))
+        list(pool.map(draw, jobs))
 
 
-def _draw(parameter: torch.nn.Parameter, key: str, initializer: Initializer, seed: int) -> None:
+def _draw(parameter: torch.nn.Parameter, initializer: Initializer, generator: torch.Generator) -> None:
     with torch.no_grad():
         if parameter.dtype == torch.float32:
-            initializer.fill(parameter, generator_for(seed, key))
+            initializer.fill(parameter, generator)
         else:
             drawn = torch.empty(parameter.shape, dtype=torch.float32, device="cpu")
-            initializer.fill(drawn, generator_for(seed, key))
+            initializer.fill(drawn, generator)
             parameter.copy_(drawn)

@@ -216,7 +216,7 @@ class Standalone:
         shape = []
         for name, value in [*zip(names, node.args, strict=True), *node.kwargs.items()]:
             if _has_values(value):
-                shape.append((name, str(fx.node.map_aggregate(value, lambda v: local.get(v, v)))))
+                shape.append((name, str(fx.node.map_arg(value, lambda v: local[v]))))
             else:
                 slots.append(Slot(child, str(name), value, stored=True))
                 shape.append((name, "literal"))
@@ -287,7 +287,7 @@ class Standalone:
             return "F." + name.rpartition(".")[2]
         if name.startswith("torch.nn."):
             return "nn." + name.rpartition(".")[2]
-        if name.startswith("torch.") or name.startswith("builtins."):
+        if name.startswith(("torch.", "builtins.")):
             return name.removeprefix("builtins.")
         module, _, short = name.rpartition(".")
         if module.split(".")[0] in ("operator", "_operator", "math"):
@@ -533,7 +533,9 @@ class ClassWriter:
                 read_next = set(last_read.get(value, [])) == {index + 1} and len(makes) == 1
                 alone = index + 1 == len(self.statements) or len(set(self.reads[index + 1])) == 1
                 is_output = self.is_root and value in self.use.gives
-                names[value] = chain if read_next and alone and not is_output else _free(_identifier(self._short(value)), taken)
+                names[value] = (
+                    chain if read_next and alone and not is_output else _free(_identifier(self._short(value)), taken)
+                )
         return names
 
     def _short(self, value: Value) -> str:
@@ -659,5 +661,3 @@ def _carried(module: str) -> str:
             if isinstance(node, ast.ImportFrom) and not (node.module or "").startswith("torch"):
                 raise BuildError(f"{module} imports {node.module}: code that model.py carries imports only torch")
     return "\n".join(lines).strip("\n")
-
-

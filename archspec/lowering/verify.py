@@ -78,7 +78,7 @@ def _trains(trial: nn.Module, graph: Graph, inputs: list[torch.Tensor]) -> str:
     trial.train()
     outputs = as_tuple(trial(*inputs))
     text = _check_shapes(outputs, graph, training=True)
-    torch.stack([value.square().mean() for value in outputs]).sum().backward()
+    torch.stack([value.square().mean() for value in outputs]).sum().backward()  # type: ignore[no-untyped-call]
     for name, parameter in trial.named_parameters():
         if parameter.grad is None:
             raise BuildError(f"{name} gets no gradient in training: no training output depends on it")

@@ -14,12 +14,12 @@ def local_response_norm(
     wide = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
     squares = wide * wide
     if groups > 1:
-        squares = squares.unflatten(1, (groups, -1)).flatten(0, 1)
+        squares = squares.reshape(-1, x.shape[1] // groups, *x.shape[2:])
     channels = squares.shape[1]
     padded = F.pad(squares, (0, 0, 0, 0, size // 2, size // 2))
     total = padded.narrow(1, 0, channels)
     for shift in range(1, size):
         total = total + padded.narrow(1, shift, channels)
     if groups > 1:
-        total = total.unflatten(0, (-1, groups)).flatten(1, 2)
+        total = total.reshape(x.shape)
     return (wide * (k + alpha * total) ** -beta).to(x.dtype)

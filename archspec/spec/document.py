@@ -20,10 +20,25 @@ RESERVED = ("op", "layers", "from", "repeat", "when", "else", "place", "shares")
 """Keys of a layer that are not fields of its block."""
 LATER = ("place", "shares", "edit", "requires")
 """Keys the language reserves and this version does not know yet."""
-SECTIONS = (
-    "archspec name description paper extends use params let check inputs blocks layers outputs init expect "
-    "edit requires"
-).split()
+SECTIONS = [
+    "archspec",
+    "name",
+    "description",
+    "paper",
+    "extends",
+    "use",
+    "params",
+    "let",
+    "check",
+    "inputs",
+    "blocks",
+    "layers",
+    "outputs",
+    "init",
+    "expect",
+    "edit",
+    "requires",
+]
 LIBRARY_SECTIONS = ("archspec", "description", "paper", "use", "blocks")
 BLOCK_SECTIONS = ("description", "params", "let", "check", "inputs", "layers")
 
@@ -32,16 +47,63 @@ SPEC_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 MODULE_NAMES = frozenset(
-    """
-    T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches
-    eval extra_repr float forward get_buffer get_extra_state get_parameter get_submodule half input ipu
-    load_state_dict modules mtia named_buffers named_children named_modules named_parameters parameters
-    register_backward_hook register_buffer register_forward_hook register_forward_pre_hook
-    register_full_backward_hook register_full_backward_pre_hook register_load_state_dict_post_hook
-    register_load_state_dict_pre_hook register_module register_parameter register_state_dict_post_hook
-    register_state_dict_pre_hook requires_grad_ set_extra_state set_submodule share_memory state_dict to to_empty
-    train training type xpu zero_grad
-    """.split()
+    [
+        "T_destination",
+        "add_module",
+        "apply",
+        "bfloat16",
+        "buffers",
+        "call_super_init",
+        "children",
+        "compile",
+        "cpu",
+        "cuda",
+        "double",
+        "dump_patches",
+        "eval",
+        "extra_repr",
+        "float",
+        "forward",
+        "get_buffer",
+        "get_extra_state",
+        "get_parameter",
+        "get_submodule",
+        "half",
+        "input",
+        "ipu",
+        "load_state_dict",
+        "modules",
+        "mtia",
+        "named_buffers",
+        "named_children",
+        "named_modules",
+        "named_parameters",
+        "parameters",
+        "register_backward_hook",
+        "register_buffer",
+        "register_forward_hook",
+        "register_forward_pre_hook",
+        "register_full_backward_hook",
+        "register_full_backward_pre_hook",
+        "register_load_state_dict_post_hook",
+        "register_load_state_dict_pre_hook",
+        "register_module",
+        "register_parameter",
+        "register_state_dict_post_hook",
+        "register_state_dict_pre_hook",
+        "requires_grad_",
+        "set_extra_state",
+        "set_submodule",
+        "share_memory",
+        "state_dict",
+        "to",
+        "to_empty",
+        "train",
+        "training",
+        "type",
+        "xpu",
+        "zero_grad",
+    ]
 )
 """Names a layer cannot have: they are attributes of every torch module."""
 
@@ -221,9 +283,7 @@ class _Parser:
             return []
         return value.items
 
-    def _entries(
-        self, value: Value | None, section: str, identifiers: str = ""
-    ) -> dict[str, tuple[Scalar, Value]]:
+    def _entries(self, value: Value | None, section: str, identifiers: str = "") -> dict[str, tuple[Scalar, Value]]:
         """A section's entries by name; `identifiers` says what their names are, where those must be identifiers."""
         if value is None or (isinstance(value, Scalar) and value.value is None):
             return {}

@@ -29,7 +29,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "len": len,
     "abs": abs,
 }
-LITERALS: dict[str, None | bool] = {"true": True, "false": False, "null": None}
+LITERALS: dict[str, bool | None] = {"true": True, "false": False, "null": None}
 REPEAT_NAMES = ("index", "first", "last", "count")
 
 
@@ -170,11 +170,11 @@ class _Walk:
         return self._error(node, f"expressions have no {name}", hint)
 
     def _constant(self, node: ast.Constant) -> object:
-        if type(node.value) not in (int, float, str):
-            found = {True: "True", False: "False", None: "None"}.get(node.value) if node.value is not ... else None
-            hint = f"write {found.lower()}" if found not in (None, "None") else "write null" if found else ""
-            raise self._error(node, f"`{found or ast.unparse(node)}` is not a value of expressions", hint)
-        return node.value
+        if type(node.value) in (int, float, str):
+            return node.value
+        found = ast.unparse(node)
+        right = {"True": "true", "False": "false", "None": "null"}.get(found)
+        raise self._error(node, f"`{found}` is not a value of expressions", f"write {right}" if right else "")
 
     def _name(self, node: ast.Name) -> object:
         if node.id in LITERALS:

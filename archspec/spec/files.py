@@ -10,8 +10,8 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from archspec.errors import Position, Problem, Source, SpecError, did_you_mean
-from archspec.spec.document import LIBRARY_SECTIONS, SECTIONS, Spec, check_header, parse_blocks, parse_spec
+from archspec.errors import Problem, Source, SpecError, did_you_mean
+from archspec.spec.document import LIBRARY_SECTIONS, SECTIONS, Spec, check_header, parse_spec
 from archspec.spec.params import TYPES
 from archspec.spec.reader import MAX_BYTES, Mapping, Scalar, Sequence, Value, decode, plain, read
 

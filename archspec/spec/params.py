@@ -127,9 +127,7 @@ class Setting:
         return plain(read(Source(f"--set {param.name}", self.text)))
 
 
-def bind(
-    params: dict[str, Param], settings: dict[str, object], problems: list[Problem]
-) -> dict[str, object]:
+def bind(params: dict[str, Param], settings: dict[str, object], problems: list[Problem]) -> dict[str, object]:
     """Values of a spec's params: those given from outside, else the defaults."""
     for name in settings.keys() - params.keys():
         hint = did_you_mean(name, params, "params") or "this spec has no params"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import yaml
 
@@ -27,7 +28,7 @@ class Scalar:
 
     position: Position
     text: str
-    value: None | bool | int | float | str
+    value: bool | int | float | str | None
     plain: bool
     """Whether it was written without quotes."""
     size: int = 1
@@ -84,7 +85,7 @@ INTEGER = re.compile(r"[-+]?[0-9]+")
 OCTAL_OR_HEX = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 INFINITY = re.compile(r"([-+]?)\.(?:inf|Inf|INF)")
-WORDS: dict[str, None | bool | float] = (
+WORDS: dict[str, bool | float | None] = (
     dict.fromkeys(("", "~", "null", "Null", "NULL"))
     | dict.fromkeys(("true", "True", "TRUE"), True)
     | dict.fromkeys(("false", "False", "FALSE"), False)
@@ -92,7 +93,7 @@ WORDS: dict[str, None | bool | float] = (
 )
 
 
-def core_scalar(text: str) -> None | bool | int | float | str:
+def core_scalar(text: str) -> bool | int | float | str | None:
     """What the YAML 1.2 core schema makes of an unquoted scalar."""
     if text in WORDS:
         return WORDS[text]
@@ -168,7 +169,7 @@ class _Composer:
         loader = yaml.CSafeLoader(self.source.text)
         try:
             while loader.check_event():
-                yield loader.get_event()
+                yield loader.get_event()  # type: ignore[misc]
         except yaml.MarkedYAMLError as error:
             raise SpecError([*self.problems, syntax_problem(error, self.source)]) from None
         except yaml.reader.ReaderError as error:
@@ -177,13 +178,13 @@ class _Composer:
         finally:
             loader.dispose()
 
-    def _position(self, mark: yaml.Mark) -> Position:
+    def _position(self, mark: Any) -> Position:
         return Position(self.source, mark.line + 1, mark.column + 1)
 
-    def _error(self, slug: str, message: str, mark: yaml.Mark, hint: str = "") -> SpecError:
+    def _error(self, slug: str, message: str, mark: Any, hint: str = "") -> SpecError:
         return SpecError([Problem(slug, message, self._position(mark), hint=hint)])
 
-    def _value(self, event: yaml.Event, depth: int) -> Value:
+    def _value(self, event: Any, depth: int) -> Value:
         mark = event.start_mark
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event)
@@ -321,25 +322,28 @@ EXPLAINED: tuple[tuple[str, str, str], ...] = (
 EXPRESSION = re.compile(r"(?:^|[:,\[{]|- )\s*=")
 
 
+def _explained(problem: str) -> tuple[str, str]:
+    for part, message, hint in EXPLAINED:
+        if part in problem:
+            return message, hint
+    return problem.replace("{", "{{").replace("}", "}}"), ""
+
+
 def syntax_problem(error: yaml.MarkedYAMLError, source: Source) -> Problem:
     """A YAML syntax error in words of ours."""
-    mark = error.problem_mark or error.context_mark
+    mark: Any = error.problem_mark or error.context_mark
     opened = (error.context_mark or mark).line
     if error.context_mark and (mark.line >= len(source.lines) or "expected ':'" in str(error.problem)):
         mark = error.context_mark  # at the end of the text, or on the next key, there is nothing to show
     line = source.lines[mark.line] if mark.line < len(source.lines) else ""
     character = line[mark.column : mark.column + 1]
     position = Position(source, mark.line + 1, mark.column + 1)
-    for part, message, hint in EXPLAINED:
-        if part in str(error.problem):
-            break
-    else:
-        message, hint = str(error.problem).replace("{", "{{").replace("}", "}}"), ""
+    message, hint = _explained(str(error.problem))
     if character == "\t":
         message, hint = "a tab where YAML takes spaces", "indent with spaces only"
     message, hint = (text.format(character=character, opened=opened + 1) for text in (message, hint))
     last = error.problem_mark.line if error.problem_mark else opened
     if any(EXPRESSION.search(written) for written in source.lines[min(opened, mark.line) : last + 1]):
-        hint = "an expression with `,` `[` `]` `{` `}` `: ` or ` #` must be quoted: \"=...\""
+        hint = 'an expression with `,` `[` `]` `{` `}` `: ` or ` #` must be quoted: "=..."'
         return Problem("unquoted-expression", message, position, hint=hint)
     return Problem("yaml", message, position, hint=hint)

@@ -41,7 +41,7 @@ def _entry(head: str, value: Any, indent: int) -> list[str]:
 
 def _fits(value: dict[str, Any], used: int) -> bool:
     """Whether a mapping reads well on one line: a layer does, a group or section does not."""
-    nested = any(isinstance(item, dict) and "layers" in item or key == "layers" for key, item in value.items())
+    nested = any((isinstance(item, dict) and "layers" in item) or key == "layers" for key, item in value.items())
     sections = any(isinstance(item, dict) and "op" in item for item in value.values())
     return not nested and not sections and used + len(flow(value)) <= WIDTH and bool(value)
 

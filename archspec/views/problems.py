@@ -24,8 +24,7 @@ def _data(problem: Problem) -> dict[str, object]:
         "message": problem.message,
         "hint": problem.hint or None,
         "uses": [
-            {"layer": use.layer, "file": use.position.source.name, "line": use.position.line}
-            for use in problem.uses
+            {"layer": use.layer, "file": use.position.source.name, "line": use.position.line} for use in problem.uses
         ],
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from archspec.graph.graph import Graph, Node
@@ -64,7 +65,7 @@ def totals(graph: Graph, inference: Graph) -> list[str]:
     return lines
 
 
-def aligned(rows: list[tuple[str, ...]], right: tuple[int, ...]) -> list[str]:
+def aligned(rows: Sequence[tuple[str, ...]], right: tuple[int, ...]) -> list[str]:
     """Rows as lines of equal columns, some of them aligned to the right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return [
