@@ -18,10 +18,13 @@ MEND = """\
 
 def clash() -> str:
     """What is wrong with the installed `archspec` package, or nothing."""
+    gone = "the package `archspec` is gone: removing Spack's `archspec` took files of archspec-nn with it"
     try:
         import archspec
     except ImportError:
-        return "the package `archspec` is gone: removing Spack's `archspec` took files of archspec-nn with it"
+        return gone
+    if archspec.__file__ is None:
+        return gone
     if getattr(archspec, "__distribution__", "") != "archspec-nn":
         return "Spack's `archspec` (a library about processors) has taken the place of archspec-nn's package"
     folder = os.path.dirname(archspec.__file__)

@@ -63,6 +63,7 @@ class Emitter:
 
     def _emit(self, kind: str, target: Any, args: Any, kwargs: dict[str, Any]) -> fx.Proxy:
         name = self._path().replace(".", "_").replace("-", "_")
+        name = "self_" if name == "self" else name
         node = self.graph.create_node(kind, target, args, kwargs, name=name)
         node.meta["layer"] = self._path()
         return fx.Proxy(node)

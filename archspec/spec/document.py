@@ -44,6 +44,8 @@ BLOCK_SECTIONS = ("description", "params", "let", "check", "inputs", "layers")
 
 NAME = re.compile(r"[A-Za-z0-9_-]+")
 SPEC_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+CODE_NAMES = frozenset({"self", "torch", "nn", "F"})
+"""Names an input cannot have: the emitted forward, whose arguments the inputs are, uses them."""
 IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 MODULE_NAMES = frozenset(
@@ -297,9 +299,8 @@ class _Parser:
         }
 
     def _is_identifier(self, key: Scalar, what: str) -> bool:
-        taken = {*RESERVED, *FUNCTIONS, *LITERALS, *REPEAT_NAMES} | (set() if what == "input" else {"input"})
-        if what == "output":
-            taken = set()
+        words = {*RESERVED, *FUNCTIONS, *LITERALS, *REPEAT_NAMES}
+        taken = {"output": {"count", "index"}, "input": words | CODE_NAMES}.get(what, words | {"input"})
         if not IDENTIFIER.fullmatch(key.text) or keyword.iskeyword(key.text):
             hint = "letters, digits and `_`, beginning with a letter; no word of Python's grammar"
             self._add("bad-name", f"{shown(key.text)} cannot name {_article(what)}", key.position, hint)
@@ -402,6 +403,9 @@ class _Parser:
         elif key.text in MODULE_NAMES or key.text.startswith("_"):
             message = f"`{key.text}` cannot name a layer: it is an attribute of every torch module"
             self._add("bad-name", message, key.position, f"for example `{key.text.lstrip('_')}_`")
+        elif keyword.iskeyword(key.text):
+            message = f"`{key.text}` cannot name a layer: it is a word of Python's grammar"
+            self._add("bad-name", message, key.position, f"for example `{key.text}_`")
         elif key.text in inputs:
             self._add("duplicate-name", f"`{key.text}` is already the name of an input", key.position)
 
