@@ -81,8 +81,10 @@ class Problem:
             lines = [self.headline]
         else:
             lines = [f"{self.position}: {self.headline}", *excerpt(self.position)]
-        for use in self.uses:
-            lines.append(f"  used at {self._place(use.position)}: {use.layer}")
+        uses = [f"  used at {self._place(use.position)}: {use.layer}" for use in self.uses]
+        if len(uses) > MOST_USES:
+            uses[1:-2] = [f"  ... and {len(uses) - 3} uses between"]
+        lines += uses
         if self.more_uses:
             lines[-1] += f", and in {self.more_uses} more {'use' if self.more_uses == 1 else 'uses'}"
         if self.hint:
@@ -94,6 +96,8 @@ class Problem:
         return f"line {position.line}" if same else str(position)
 
 
+MOST_USES = 6
+"""Uses of blocks inside blocks that are shown one by one."""
 WIDEST_EXCERPT = 160
 """Columns of a source line that are shown around a caret."""
 

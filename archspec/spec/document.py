@@ -292,24 +292,20 @@ class _Parser:
         if not isinstance(value, Mapping):
             self._add("bad-section", f"`{section}` must be a mapping of names", value.position, "write NAME: ...")
             return {}
-        return {
-            name: entry
-            for name, entry in value.entries.items()
-            if not identifiers or self._is_identifier(entry[0], identifiers)
-        }
+        if identifiers:
+            for key, _ in value.entries.values():
+                self._check_identifier(key, identifiers)
+        return value.entries
 
-    def _is_identifier(self, key: Scalar, what: str) -> bool:
+    def _check_identifier(self, key: Scalar, what: str) -> None:
         words = {*RESERVED, *FUNCTIONS, *LITERALS, *REPEAT_NAMES}
         taken = {"output": {"count", "index"}, "input": words | CODE_NAMES}.get(what, words | {"input"})
         if not IDENTIFIER.fullmatch(key.text) or keyword.iskeyword(key.text):
             hint = "letters, digits and `_`, beginning with a letter; no word of Python's grammar"
             self._add("bad-name", f"{shown(key.text)} cannot name {_article(what)}", key.position, hint)
-            return False
-        if key.text in taken:
+        elif key.text in taken:
             message = f"`{key.text}` has a meaning of its own and cannot name {_article(what)}"
             self._add("bad-name", message, key.position, f"for example `{key.text}_`")
-            return False
-        return True
 
     def params(self, value: Value | None) -> dict[str, Param]:
         found = {}
@@ -366,7 +362,9 @@ class _Parser:
 
     def _block_inputs(self, value: Value | None) -> list[str]:
         names = [item for item in self._items(value, "inputs") if isinstance(item, Scalar)]
-        return [name.text for name in names if self._is_identifier(name, "input")] or ["input"]
+        for name in names:
+            self._check_identifier(name, "input")
+        return [name.text for name in names] or ["input"]
 
     def layers(self, value: Value, inputs: list[str]) -> Layers:
         if isinstance(value, Sequence):

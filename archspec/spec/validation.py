@@ -53,6 +53,22 @@ def validated(
     return None
 
 
+def refuse_unknown_fields(
+    model: type[BaseModel],
+    data: Dict[str, object],
+    at: Dict[str, tuple[Scalar, Value]],
+    whole: Position,
+    subject: str,
+    problems: list[Problem],
+    **context: Any,
+) -> None:
+    """Add a problem for each field that the model does not have, where the values cannot be checked yet."""
+    for name in at:
+        if name not in model.model_fields:
+            item = {"type": "extra_forbidden", "loc": (name,), "input": data.get(name)}
+            problems.append(_problem(item, model, at, whole, subject, context))
+
+
 def _problem(
     item: Any,
     model: type[BaseModel],
@@ -92,6 +108,8 @@ def _hint(item: Any, kind: str) -> str:
     if kind == "literal_error" and isinstance(item["input"], str):
         choices = item["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
         return did_you_mean(item["input"], choices)
+    if isinstance(item["input"], str) and kind == "bool_type" and item["input"].lower() in ("yes", "no", "on", "off"):
+        return f"write true or false: in YAML 1.2 `{item['input']}` is text"
     if isinstance(item["input"], str) and kind in ("int_type", "float_type", "bool_type"):
         return "an expression begins with `=`" if any(c.isalpha() for c in item["input"]) else "leave out the quotes"
     return ""
