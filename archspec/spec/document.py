@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import keyword
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from archspec.errors import Position, Problem, SpecError, did_you_mean
@@ -368,10 +368,13 @@ class _Parser:
 
     def layers(self, value: Value, inputs: list[str]) -> Layers:
         if isinstance(value, Sequence):
-            items = [self._layer(Scalar(item.position, "", "", True), item, inputs) for item in value.items]
+            items = [
+                self._layer(Scalar(item.position, "", "", True), item, inputs, str(i))
+                for i, item in enumerate(value.items)
+            ]
             listed = True
         elif isinstance(value, Mapping):
-            items = [self._layer(key, entry, inputs) for key, entry in value.entries.values()]
+            items = [self._layer(key, entry, inputs, key.text) for key, entry in value.entries.values()]
             listed = False
         else:
             self._add("bad-section", "`layers` must be a mapping of names, or a list", value.position)
@@ -380,7 +383,7 @@ class _Parser:
             self._add("empty-layers", "`layers` is empty", value.position)
         return Layers(items, listed)
 
-    def _layer(self, key: Scalar, value: Value, inputs: list[str]) -> Layer:
+    def _layer(self, key: Scalar, value: Value, inputs: list[str], called: str) -> Layer:
         layer = Layer(key.text, key.position)
         before = len(self.problems)
         if key.text:
@@ -392,6 +395,10 @@ class _Parser:
         else:
             found = "nothing" if isinstance(value, Scalar) and value.value is None else shown(plain(value))
             self._add("bad-layer", f"a layer is an op's name or a mapping, found {found}", value.position)
+        for index in range(before, len(self.problems)):
+            inner = self.problems[index]
+            path = f"{called}.{inner.layer}" if inner.layer else called
+            self.problems[index] = replace(inner, layer=path)
         layer.broken = len(self.problems) > before and layer.op is None and layer.layers is None
         return layer
 

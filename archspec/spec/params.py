@@ -124,6 +124,8 @@ class Setting:
         """Errors: SpecError if the text is not YAML"""
         if param.type == "str":
             return self.text
+        if not self.text.strip():
+            return None
         return plain(read(Source(f"--set {param.name}", self.text)))
 
 
