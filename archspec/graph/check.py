@@ -31,8 +31,11 @@ class OutputForm(BaseModel):
 
 def read_outputs(compiler: Compiler, scope: Scope) -> tuple[Output, ...]:
     """The outputs of a spec, training-only ones last; those of a layer left out by its `when` are dropped."""
-    found, poisoned = [], False
+    found: list[Output] = []
+    poisoned = not compiler.spec.layers.items
     for name, (_, value) in compiler.spec.outputs.items():
+        if not compiler.spec.layers.items:
+            break
         try:
             output = _output(compiler, scope, name, value)
         except Poisoned:
@@ -40,9 +43,10 @@ def read_outputs(compiler: Compiler, scope: Scope) -> tuple[Output, ...]:
             continue
         if output is not None:
             found.append(output)
-    if compiler.spec.outputs and not poisoned and all(output.training_only for output in found):
-        position = next(iter(compiler.spec.outputs.values()))[0].position
+    if compiler.spec.outputs_at and not poisoned and all(output.training_only for output in found):
+        position = compiler.spec.outputs_at
         message = "no output is left for evaluation" if found else "every output is left out by a `when`"
+        message = message if compiler.spec.outputs else "`outputs` names no layer"
         compiler.problems.append(Problem("no-output", message, position))
     return tuple(sorted(found, key=lambda output: output.training_only))
 
@@ -93,10 +97,12 @@ def check_reach(compiler: Compiler, outputs: tuple[Output, ...]) -> None:
 
 def _unreached(compiler: Compiler, node: Node) -> Problem:
     """The layer is named as the reader of the file sees it: the outermost group that ends in it."""
-    after = list(compiler.nodes)[list(compiler.nodes).index(node.name) + 1 :][:1]
-    reads = compiler.nodes[after[0]].inputs if after else ()
-    hint = f"name it in an output, or in the `from` of a later layer; the next layer, {after[0]}, reads "
-    hint = hint + " and ".join(reads) if after else "name it in an output, or remove it"
+    names = list(compiler.nodes)
+    after = names[names.index(node.name) + 1 :][:1]
+    hint = "name it in an output, or remove it"
+    if after:
+        reads = " and ".join(compiler.nodes[after[0]].inputs)
+        hint = f"name it in an output, or in the `from` of a later layer; the next layer, {after[0]}, reads {reads}"
     return Problem(
         "unreachable-layer",
         f"its value ({node.shape}) is read by no layer and no output",

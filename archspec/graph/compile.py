@@ -14,7 +14,7 @@ from archspec.graph.check import check_reach, read_outputs
 from archspec.graph.graph import Graph, Group, Node, digraph_of
 from archspec.graph.init_rules import read_rules
 from archspec.graph.scope import POISON, Flow, Frame, Layout, Poisoned, Scope
-from archspec.graph.walk import MAX_NESTING, Body
+from archspec.graph.walk import MAX_NESTING, Body, check_unused
 from archspec.registry import BLOCKS
 from archspec.spec.document import Layers, Spec
 from archspec.spec.expression import evaluate, is_expression
@@ -39,6 +39,8 @@ class Compiler:
         self.nodes: dict[str, Node] = {}
         self.groups: dict[str, Group] = {}
         self.uses: dict[str, tuple[Use, ...]] = {}
+        self.used: set[str] = set()
+        """Blocks that are used somewhere."""
         self.blocks: list[str] = []
         self.sizes: dict[str, int] = {}
 
@@ -51,6 +53,9 @@ class Compiler:
         self.start_frame(frame, self.spec.checks, scope)
         body = Body(self, self.spec.layers, scope, "", only(frame.inputs))
         body.run()
+        for name, block in self.spec.blocks.items():
+            if name not in self.used:
+                check_unused(self, block.layers)
         outputs = read_outputs(self, Scope(frame, body.layout))
         rules = read_rules(self, scope)
         if not self.problems:
@@ -167,6 +172,13 @@ class Compiler:
         message = f"the network has more than {self.max_nodes:,} layers"
         hint = "--max-nodes raises the limit"
         raise SpecError(tidy([*self.problems, Problem("too-many-nodes", message, position, hint=hint)]))
+
+    def enter(self, path: str, block: str, uses: tuple[Use, ...], position: Position) -> None:
+        """Note a use of a block; uses count like layers, so that empty blocks cannot multiply without end."""
+        if len(self.uses) >= self.max_nodes:
+            self.too_large(position)
+        self.uses[path] = uses
+        self.used.add(block)
 
     def check_room(self, count: int, op: str, position: Position) -> None:
         """Refuse a repeat that cannot fit before any of it is expanded."""

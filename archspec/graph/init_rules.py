@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from functools import cache
@@ -56,7 +57,7 @@ def _texts(compiler: Compiler, data: object, item: Mapping, key: str) -> tuple[s
 
 def _initializer(compiler: Compiler, parameter: str, data: Any, value: Value) -> Initializer:
     """A number, the name of an initializer, or {name: {fields}}."""
-    if isinstance(data, int | float) and not isinstance(data, bool):
+    if isinstance(data, int | float) and not isinstance(data, bool) and math.isfinite(data):
         return Constant(value=float(data))
     name: Any = data
     fields: Any = {}
@@ -65,7 +66,7 @@ def _initializer(compiler: Compiler, parameter: str, data: Any, value: Value) ->
         ((name, fields),) = data.items()
         assert isinstance(value, Mapping)
         ((_, at),) = value.entries.values()
-    if name not in INITIALIZERS:
+    if not isinstance(name, str) or name not in INITIALIZERS:
         hint = did_you_mean(str(name), INITIALIZERS, "initializers")
         message = f"`{parameter}` must be a number, an initializer or {{initializer: {{...}}}}, found {shown(data)}"
         compiler.report("bad-init", message, value.position, hint=hint)
@@ -117,7 +118,8 @@ def unused_rules(graphs: list[Graph]) -> list[Problem]:
                 hint = f"the layers it matches have {', '.join(sorted(known))}"
             else:
                 paths = [node.name for node in graphs[0] if node.weights]
-                hint = did_you_mean((rule.match or rule.ops or ("",))[0], paths)
+                ops = dict.fromkeys(node.op for node in graphs[0] if node.weights)
+                hint = did_you_mean(rule.match[0], paths) if rule.match else did_you_mean(rule.ops[0], ops, "ops here")
             message = f"this `init` rule matches no layer that has {what}"
             found.append(Problem("unused-init", message, rule.position, hint=hint))
     return found

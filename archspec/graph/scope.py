@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from archspec.errors import ArchspecError, ExpressionError, Position, Use, did_you_mean
 from archspec.spec.expression import REPEAT_NAMES
+from archspec.spec.params import UNKNOWN
 from archspec.spec.reader import Scalar, Value
 from archspec.tensor import Shape
 
@@ -64,9 +65,12 @@ class Layout:
     bound: dict[str, Binding] = field(default_factory=dict)
     owner: str = ""
     """The name of the layer these layers are inside of."""
+    making: str = ""
+    """The name of the layer that is being worked out."""
 
-    def top(self) -> Layout:
-        return self.parent.top() if self.parent else self
+    def open(self) -> list[Layout]:
+        """The layouts around a layer, from the top of its spec or block to its own."""
+        return [*(self.parent.open() if self.parent else []), self]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,8 @@ class Scope:
                 raise ExpressionError(f"`{name}` means something only in the fields of a layer that repeats")
             return self.copy.value(name)
         if name in self.frame.params:
+            if self.frame.params[name] is UNKNOWN:
+                raise Poisoned
             return self.frame.params[name]
         if name in self.frame.let:
             return self._let(name)
@@ -163,8 +169,11 @@ class Scope:
 
     def binding(self, reference: str) -> Binding:
         first, *path = reference.removeprefix(".").split(".")
-        start = self.layout.top() if reference.startswith(".") else self.layout
-        binding = self._find(first, start, reference)
+        if reference.startswith("."):
+            top = self.layout.open()[0]
+            binding = (self._open(first, top) if path else None) or self._find(first, top, reference)
+        else:
+            binding = self._find(first, self.layout, reference)
         for done, part in enumerate(path, 1):
             so_far = ".".join([first, *path[: done - 1]])
             binding = self._step(binding, part, so_far)
@@ -188,8 +197,11 @@ class Scope:
         layout: Layout | None = start
         while layout is not None:
             if layout.owner == name:
-                message = f"`{reference}` is the group this layer is in"
-                return ReferenceProblem("later-layer", message, "name a layer inside it directly")
+                inside = reference.partition(".")[2]
+                hint = f"name `{inside}` directly" if inside else "name a layer inside it"
+                return ReferenceProblem("later-layer", f"`{name}` is the group this layer is in", hint)
+            if name == layout.making and not layout.listed:
+                return ReferenceProblem("later-layer", f"`{reference}` reads itself", "name an earlier layer")
             if name in layout.written:
                 line = layout.written[name].line
                 message = f"`{reference}` comes later (line {line}): a layer reads only earlier ones"
@@ -201,6 +213,13 @@ class Scope:
             hint = f"there are several inputs: {', '.join(self.frame.inputs)}"
         return ReferenceProblem("unknown-layer", f"there is no earlier layer or input `{reference}`", hint)
 
+    def _open(self, name: str, outer: Layout) -> Binding | None:
+        """A group that this place is inside of, found by its name in what is around it."""
+        for layout in self.layout.open():
+            if layout.parent is outer and layout.owner == name and name not in outer.bound:
+                return Binding(Flow(name, None), layout)
+        return None
+
     def _step(self, binding: Binding, part: str, so_far: str) -> Binding:
         if binding.flow is POISON:
             raise Poisoned
@@ -209,6 +228,8 @@ class Scope:
         if binding.inside.listed:
             message = f"the layers inside `{so_far}` are a list and have no names"
             raise ReferenceProblem("unknown-layer", message, "write them as a mapping to refer to one")
+        if part not in binding.inside.bound and (still_open := self._open(part, binding.inside)):
+            return still_open
         if part not in binding.inside.bound:
             hint = did_you_mean(part, binding.inside.bound, "it has")
             raise ReferenceProblem("unknown-layer", f"`{so_far}` has no layer `{part}`", hint)

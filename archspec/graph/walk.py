@@ -15,6 +15,7 @@ from archspec.graph.scope import POISON, Binding, Copy, Flow, Frame, Layout, Poi
 from archspec.registry import BLOCKS, block_class
 from archspec.spec.document import BlockDefinition, Layer, Layers
 from archspec.spec.expression import is_expression
+from archspec.spec.params import UNKNOWN
 from archspec.spec.reader import Scalar, Value, shown
 from archspec.spec.validation import refuse_unknown_fields, validated
 
@@ -74,6 +75,9 @@ class Body:
         return self.compiler.resolve(value, scope or self.scope, layer=self._context(layer)["layer"])
 
     def _layer(self, layer: Layer) -> None:
+        self.layout.making = layer.name
+        if layer.otherwise is not None:
+            self._check_otherwise(layer, layer.otherwise)
         if layer.when is not None and not self._is_present(layer):
             self._leave_out(layer, _written(layer.when))
         elif layer.layers is not None:
@@ -107,6 +111,16 @@ class Body:
         self._bind(layer.name, Binding(flow, stand_in=True))
         self.current = flow
 
+    def _check_otherwise(self, layer: Layer, reference: Scalar) -> None:
+        """An `else` must name something even where it is not needed."""
+        if is_expression(reference.text):
+            self._read(reference, layer)
+        try:
+            self.scope.resolve(reference.text)
+        except ReferenceProblem as problem:
+            if problem.slug != "absent-layer":
+                self._report(problem.slug, problem.message, reference.position, layer, hint=problem.hint)
+
     def _read(self, reference: Scalar, layer: Layer) -> Flow:
         text = reference.text
         if is_expression(text):
@@ -124,6 +138,8 @@ class Body:
         if layer.inputs is not None:
             return tuple(self._read(reference, layer) for reference in layer.inputs)
         if self.current is None:
+            if not self.scope.frame.inputs:
+                raise Poisoned
             names = ", ".join(self.scope.frame.inputs)
             message = "the first layer needs `from`: there are several inputs"
             self._report("wrong-arity", message, layer.position, layer, hint=f"inputs: {names}")
@@ -332,7 +348,7 @@ class Body:
         frame = Frame(params, block.let, flows, self.compiler.work_out, uses, path)
         inner = Scope(frame, Layout(owner=""))
         self.compiler.groups[path] = Group(path, block.name, params, layer.position)
-        self.compiler.uses[path] = uses
+        self.compiler.enter(path, block.name, uses, layer.position)
         stack.append(block.name)
         try:
             self.compiler.start_frame(frame, block.checks, inner)
@@ -340,7 +356,10 @@ class Body:
             result = Body(self.compiler, block.layers, inner, path + ".", current).run()
         finally:
             stack.pop()
-        return Binding(result or POISON, inner.layout)
+        if result is None:
+            message = f"no layer of block `{block.name}` is present, and it has several inputs to pass on"
+            self.compiler.report("no-layer", message, layer.position, **context)
+        return Binding(result, inner.layout)
 
     def _params(self, block: BlockDefinition, layer: Layer, scope: Scope, context: dict[str, Any]) -> dict[str, object]:
         """The values of a block's params at one use."""
@@ -361,7 +380,7 @@ class Body:
                     message, hint = f"block `{block.name}` needs `{name}`", f"its params: {where}"
                     problem = Problem("missing-field", message, layer.position, hint=hint, **context)
                     self.compiler.problems.append(problem)
-                values[name] = param.default
+                values[name] = UNKNOWN if param.broken else param.default
                 continue
             values[name] = given[name]
             if refusal := param.refusal(given[name]):
@@ -370,6 +389,23 @@ class Body:
         if not complete or len(self.compiler.problems) > before:
             raise Poisoned
         return values
+
+
+def check_unused(compiler: Compiler, layers: Layers) -> None:
+    """What can be said of a block that is never used: its ops and their fields exist."""
+    for layer in layers.items:
+        if layer.layers is not None:
+            check_unused(compiler, layer.layers)
+        elif layer.op is not None and not is_expression(layer.op.text) and layer.op.text not in compiler.spec.blocks:
+            op = layer.op.text
+            if op not in BLOCKS:
+                hint = did_you_mean(op, [*compiler.spec.blocks, *BLOCKS], "ops")
+                problem = Problem("unknown-op", f"there is no op `{op}`", layer.op.position, layer.name, op, hint)
+                compiler.problems.append(problem)
+            else:
+                context = {"layer": layer.name, "op": op}
+                cls = block_class(op)
+                refuse_unknown_fields(cls, {}, layer.fields, layer.position, op, compiler.problems, **context)
 
 
 class PythonBuilder:

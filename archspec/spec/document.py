@@ -43,6 +43,7 @@ LIBRARY_SECTIONS = ("archspec", "description", "paper", "use", "blocks")
 BLOCK_SECTIONS = ("description", "params", "let", "check", "inputs", "layers")
 
 NAME = re.compile(r"[A-Za-z0-9_-]+")
+REFERENCE = re.compile(r"\.?[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*")
 SPEC_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 CODE_NAMES = frozenset({"self", "torch", "nn", "F"})
 """Names an input cannot have: the emitted forward, whose arguments the inputs are, uses them."""
@@ -183,6 +184,8 @@ class Spec:
     blocks: dict[str, BlockDefinition]
     layers: Layers
     outputs: dict[str, tuple[Scalar, Value]]
+    outputs_at: Position | None
+    """Where the section stands."""
     init: list[Value]
     expect: list[Value]
     problems: list[Problem]
@@ -239,8 +242,9 @@ class _Parser:
         self.problems.append(Problem(slug, message, position, hint=hint))
 
     def spec(self, root: Mapping) -> Spec:
+        incomplete = any(problem.slug in ("missing-file", "outside-folder") for problem in self.problems)
         for section in ("name", "inputs", "layers", "outputs"):
-            if root.get(section) is None:
+            if root.get(section) is None and not incomplete:
                 hint = "name them: outputs: {logits: LAYER}" if section == "outputs" else ""
                 self._add("missing-section", f"a spec needs `{section}`", root.position, hint)
         name = self._text(root, "name")
@@ -251,22 +255,30 @@ class _Parser:
         inputs = self._entries(root.get("inputs"), "inputs", identifiers="input")
         layers = root.get("layers")
         blocks = self.blocks(root.get("blocks"))
+        params = self.params(root.get("params"))
+        let = self._entries(root.get("let"), "let", identifiers="value")
+        self._refuse_shared(params, let)
         return Spec(
             name=name,
             position=root.position,
             description=self._text(root, "description"),
             paper=self._text(root, "paper"),
-            params=self.params(root.get("params")),
-            let=self._entries(root.get("let"), "let", identifiers="value"),
+            params=params,
+            let=let,
             checks=self.checks(root.get("check")),
             inputs=inputs,
             blocks=blocks,
             layers=self.layers(layers, list(inputs)) if layers is not None else Layers([]),
+            outputs_at=self._outputs_at(root),
             outputs=self._entries(root.get("outputs"), "outputs", identifiers="output"),
             init=self._items(root.get("init"), "init"),
             expect=self._items(root.get("expect"), "expect"),
             problems=self.problems,
         )
+
+    def _outputs_at(self, root: Mapping) -> Position | None:
+        key, value = root.entries.get("outputs", (None, None))
+        return key.position if key and isinstance(value, Mapping) else None
 
     def _text(self, root: Mapping, section: str) -> str:
         value = root.get(section)
@@ -310,9 +322,7 @@ class _Parser:
     def params(self, value: Value | None) -> dict[str, Param]:
         found = {}
         for name, (key, entry) in self._entries(value, "params", identifiers="param").items():
-            param = parse_param(key, entry, self.problems)
-            if param is not None:
-                found[name] = param
+            found[name] = parse_param(key, entry, self.problems)
         return found
 
     def checks(self, value: Value | None) -> list[Check]:
@@ -347,8 +357,7 @@ class _Parser:
         layers = value.get("layers")
         assert layers is not None
         params, let = self.params(value.get("params")), self._entries(value.get("let"), "let", identifiers="value")
-        for shared in params.keys() & let.keys():
-            self._add("duplicate-name", f"`{shared}` is both a param and in `let`", let[shared][0].position)
+        self._refuse_shared(params, let)
         return BlockDefinition(
             name,
             key.position,
@@ -360,11 +369,18 @@ class _Parser:
             self._text(value, "description"),
         )
 
+    def _refuse_shared(self, params: dict[str, Param], let: dict[str, tuple[Scalar, Value]]) -> None:
+        for name in params.keys() & let.keys():
+            self._add("duplicate-name", f"`{name}` is both a param and in `let`", let[name][0].position)
+
     def _block_inputs(self, value: Value | None) -> list[str]:
         names = [item for item in self._items(value, "inputs") if isinstance(item, Scalar)]
         for name in names:
             self._check_identifier(name, "input")
-        return [name.text for name in names] or ["input"]
+        for name in names:
+            if [other.text for other in names].index(name.text) != names.index(name):
+                self._add("duplicate-name", f"input `{name.text}` is named twice", name.position)
+        return list(dict.fromkeys(name.text for name in names)) or ["input"]
 
     def layers(self, value: Value, inputs: list[str]) -> Layers:
         if isinstance(value, Sequence):
@@ -374,6 +390,8 @@ class _Parser:
             ]
             listed = True
         elif isinstance(value, Mapping):
+            for key, _ in value.entries.values():
+                self._check_name(key, inputs)
             items = [self._layer(key, entry, inputs, key.text) for key, entry in value.entries.values()]
             listed = False
         else:
@@ -386,8 +404,6 @@ class _Parser:
     def _layer(self, key: Scalar, value: Value, inputs: list[str], called: str) -> Layer:
         layer = Layer(key.text, key.position)
         before = len(self.problems)
-        if key.text:
-            self._check_name(key, inputs)
         if isinstance(value, Mapping):
             self._fill(layer, value, inputs)
         elif isinstance(value, Scalar) and isinstance(value.value, str) and value.text:
@@ -399,11 +415,14 @@ class _Parser:
             inner = self.problems[index]
             path = f"{called}.{inner.layer}" if inner.layer else called
             self.problems[index] = replace(inner, layer=path)
-        layer.broken = len(self.problems) > before and layer.op is None and layer.layers is None
+        layer.broken |= len(self.problems) > before and layer.op is None and layer.layers is None
         return layer
 
     def _check_name(self, key: Scalar, inputs: list[str]) -> None:
-        if not NAME.fullmatch(key.text):
+        if key.text == "input":
+            message = "`input` cannot name a layer: it names what the spec or block reads"
+            self._add("bad-name", message, key.position, "for example `input_`")
+        elif not NAME.fullmatch(key.text):
             self._add("bad-name", f"{shown(key.text)} cannot name a layer", key.position, "letters, digits, `_`, `-`")
         elif key.text in MODULE_NAMES or key.text.startswith("_"):
             message = f"`{key.text}` cannot name a layer: it is an attribute of every torch module"
@@ -416,16 +435,19 @@ class _Parser:
 
     def _fill(self, layer: Layer, value: Mapping, inputs: list[str]) -> None:
         op, group = value.get("op"), value.get("layers")
+        later = [value.entries[name][0] for name in ("place", "shares") if name in value.entries]
+        for key in later:
+            message = f"`{key.text}` is part of the language, but not of this version of archspec"
+            self._add("not-yet", message, key.position)
+        if later and op is None and group is None:
+            return
         if (op is None) == (group is None):
             message = "a layer has either `op` or `layers`" + (", not both" if op else "; this one has neither")
-            near = next((key for key in value.entries if did_you_mean(key, ["op", "layers"])), "")
+            near = "" if op else next((key for key in value.entries if did_you_mean(key, ["op", "layers"])), "")
             self._add("bad-layer", message, layer.position, did_you_mean(near, ["op", "layers"]) if near else "")
             return
         for name, (key, entry) in value.entries.items():
-            if name in LATER:
-                message = f"`{name}` is part of the language, but not of this version of archspec"
-                self._add("not-yet", message, key.position)
-            elif name == "from":
+            if name == "from":
                 layer.inputs = self._references(entry)
             elif name == "repeat":
                 layer.repeat = self._repeat(entry)
@@ -467,7 +489,7 @@ class _Parser:
         return [item for item in found if item is not None] or None
 
     def _reference(self, value: Value, what: str) -> Scalar | None:
-        if isinstance(value, Scalar) and value.text and (value.plain or value.value):
+        if isinstance(value, Scalar) and (REFERENCE.fullmatch(value.text) or value.text.startswith("=")):
             return value
         self._add("bad-reference", f"`{what}` names a layer, found {shown(plain(value))}", value.position)
         return None

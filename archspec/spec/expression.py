@@ -66,7 +66,9 @@ def parse(text: str) -> ast.expr:
             return ast.parse(body, mode="eval").body
     except SyntaxError as error:
         offset = min(max((error.offset or 1) - 1, 0), len(body))
-        raise ExpressionError(f"`{body[:60]}` is not an expression", _syntax_hint(body), offset + 1) from None
+        raise ExpressionError(
+            f"`{' '.join(body.split())[:60]}` is not an expression", _syntax_hint(body), offset + 1
+        ) from None
     except (ValueError, RecursionError, MemoryError):
         raise ExpressionError("the expression is nested too deep, or has a number too long") from None
 
@@ -290,7 +292,8 @@ class _Walk:
             raise self._error(node, "functions take no named arguments")
         arguments = [self.visit(argument) for argument in node.args]
         if not self._fits(name, arguments):
-            takes = {"len": "one list", "min": "numbers", "max": "numbers"}.get(name, "one number")
+            several = "two or more numbers, or a list of them"
+            takes = {"len": "one list", "min": several, "max": several}.get(name, "one number")
             found = ", ".join(map(kind, arguments)) or "nothing"
             raise self._error(node, f"`{name}` takes {takes}, found {found}")
         return FUNCTIONS[name](*arguments)

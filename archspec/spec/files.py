@@ -30,7 +30,8 @@ def load(name: str | os.PathLike[str] | None = None, *, text: str | None = None)
         source, folder = Source("<text>", text), None
     else:
         source, folder = _open(os.fspath(name) if name is not None else "-")
-    root = _Joiner(folder, problems).join(source, folder)
+    opened = [Path(source.name).resolve()] if text is None and folder is not None else []
+    root = _Joiner(folder, problems, opened).join(source, folder)
     return parse_spec(root, problems)
 
 

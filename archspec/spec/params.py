@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import BaseModel, ConfigDict
 
 from archspec.errors import Position, Problem, Source, did_you_mean
 from archspec.spec.reader import Mapping, Scalar, Value, plain, read, shown
 from archspec.spec.validation import validated
+
+UNKNOWN = object()
+"""The value of a param whose mistakes are already told."""
 
 TYPES = ("int", "float", "bool", "str", "list", "any")
 
@@ -44,6 +47,8 @@ class Param:
     least: float | None = None
     most: float | None = None
     doc: str = ""
+    broken: bool = False
+    """Whether its mistakes are already told, so that nothing more can be said of its value."""
 
     def refusal(self, value: object) -> str:
         """Why a value is not allowed, or nothing."""
@@ -89,7 +94,7 @@ def type_of(value: object) -> str:
     return "any"
 
 
-def parse_param(key: Scalar, value: Value, problems: list[Problem]) -> Param | None:
+def parse_param(key: Scalar, value: Value, problems: list[Problem]) -> Param:
     """One entry of `params`: a default, a bare type, or the long form."""
     name = key.text
     if not isinstance(value, Mapping):
@@ -99,18 +104,19 @@ def parse_param(key: Scalar, value: Value, problems: list[Problem]) -> Param | N
         return Param(name, key.position, type_of(data), required=False, default=data)
     form = validated(ParamForm, plain(value), value.entries, value.position, f"param `{name}`", problems)
     if form is None:
-        return None
+        return Param(name, key.position, "any", required=True, broken=True)
     required = "default" not in value.entries
     if form.type is not None and form.type not in TYPES:
         hint = did_you_mean(form.type, TYPES, "types")
         at = value.entries["type"][1].position
         problems.append(Problem("bad-param", f"`{form.type}` is no type of params", at, hint=hint))
-        return None
+        return Param(name, key.position, "any", required=True, broken=True)
     kind = form.type or (type_of(form.default) if not required else type_of(form.choices[0]) if form.choices else "any")
     choices = tuple(form.choices) if form.choices is not None else None
     param = Param(name, key.position, kind, required, form.default, choices, form.min, form.max, form.doc)
     if not required and (refusal := param.refusal(form.default)):
         problems.append(Problem("bad-param", f"default: {refusal}", value.entries["default"][1].position))
+        return replace(param, broken=True)
     return param
 
 
@@ -141,8 +147,11 @@ def bind(params: dict[str, Param], settings: dict[str, object], problems: list[P
             data = given.data(param) if isinstance(given, Setting) else given
             if refusal := param.refusal(data):
                 problems.append(Problem("bad-param", f"--set {name}: {refusal}", hint=param.doc))
-            values[name] = param.default if refusal else data
+            values[name] = UNKNOWN if refusal or param.broken else data
+        elif param.broken:
+            values[name] = UNKNOWN
         elif param.required:
+            values[name] = UNKNOWN
             hint = f"give it: --set {name}=..."
             problems.append(Problem("missing-param", f"param `{name}` has no default", param.position, hint=hint))
         else:

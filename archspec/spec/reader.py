@@ -250,7 +250,7 @@ class _Composer:
             size += 1 + value.size
             if len(self.problems) > before and isinstance(value, Scalar) and value.text == "":
                 continue  # the rest of an expression that was cut at its comma
-            if key.text == "<<":
+            if key.text == "<<" and key.plain:
                 hint = "write the fields out, or make a block"
                 self.problems += self._error("merge-key", "merge keys are not allowed", mark, hint).problems
             elif key.text in entries:

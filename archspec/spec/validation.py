@@ -48,9 +48,17 @@ def validated(
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        for item in error.errors(include_url=False):
-            problems.append(_problem(item, model, at or {}, whole, subject, context))
+        items = error.errors(include_url=False)
+        misspelt = {_near(item, model) for item in items if item["type"] == "extra_forbidden"}
+        for item in items:
+            if item["type"] != "missing" or item["loc"][0] not in misspelt:
+                problems.append(_problem(item, model, at or {}, whole, subject, context))
     return None
+
+
+def _near(item: Any, model: type[BaseModel]) -> str:
+    """The field that an unknown one was most likely meant to be."""
+    return did_you_mean(str(item["loc"][-1]), model.model_fields).removeprefix("did you mean `").removesuffix("`?")
 
 
 def refuse_unknown_fields(
@@ -82,7 +90,9 @@ def _problem(
     if kind == "extra_forbidden":
         known = [field.alias or key for key, field in model.model_fields.items()]
         key = at[str(path[0])][0].position if path and str(path[0]) in at else whole
-        hint = did_you_mean(str(path[-1]), known, "fields") or f"{subject} has no fields"
+        keys = ["from", "repeat", "when", "else"] if "layer" in context else []
+        hint = did_you_mean(str(path[-1]), [*known, *keys])
+        hint = hint or (f"fields: {', '.join(known)}" if known else f"{subject} has no fields")
         return Problem("unknown-field", f"{subject} has no field `{name}`", key, hint=hint, **context)
     if kind == "missing":
         return Problem("missing-field", f"{subject} needs `{name}`", whole, hint=_doc(model, path), **context)

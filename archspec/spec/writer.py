@@ -26,7 +26,7 @@ def _entry(head: str, value: Any, indent: int) -> list[str]:
     pad = "  " * indent
     if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
         return [f"{pad}{head}:", *(f"{pad}  - {flow(item)}" for item in value)]
-    if not isinstance(value, dict) or _fits(value, len(pad) + len(head)):
+    if not isinstance(value, dict) or not value or _fits(value, len(pad) + len(head)):
         return [f"{pad}{head}: {flow(value)}"]
     width = max(len(key_text(key)) for key in value) if indent == 0 else 0
     lines = [f"{pad}{head}:"]
@@ -67,7 +67,17 @@ def _scalar(value: Any) -> str:
     if isinstance(value, int | float):
         return _number(value)
     plain = PLAIN.fullmatch(value) and isinstance(core_scalar(value), str)
-    return value if plain else json.dumps(value, ensure_ascii=False)
+    return value if plain else quoted(value)
+
+
+def quoted(text: str) -> str:
+    """A text in double quotes, with whatever is not printable escaped."""
+    return "".join(c if c.isprintable() else _escape(c) for c in json.dumps(text, ensure_ascii=False))
+
+
+def _escape(character: str) -> str:
+    code = ord(character)
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def _number(value: float) -> str:

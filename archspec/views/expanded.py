@@ -67,7 +67,7 @@ def _enter(levels: list[_Level], path: list[str], node: Node) -> list[_Level]:
         group: dict[str, Any] = {}
         read = node.inputs[0] if len(node.inputs) == 1 else outer.last
         if read != outer.last:
-            group["from"] = _reference(read, levels)
+            group["from"] = _reference(read, levels, name)
         level = _Level(f"{outer.path}.{name}".lstrip("."), last=read)
         group["layers"] = level.layers
         outer.layers[name] = group
@@ -79,21 +79,23 @@ def _layer(node: Node, levels: list[_Level]) -> Any:
     """A layer: just its op, or the op with what it reads and its fields."""
     written: dict[str, Any] = {"op": node.op}
     if node.inputs != (levels[-1].last,):
-        references = [_reference(name, levels) for name in node.inputs]
+        own = node.name.rpartition(".")[2]
+        references = [_reference(name, levels, own) for name in node.inputs]
         written["from"] = references[0] if len(references) == 1 else references
     written |= node.fields
     return written if len(written) > 1 else node.op
 
 
-def _reference(name: str, levels: list[_Level]) -> str:
-    """The shortest reference that reads a node from inside the innermost level."""
+def _reference(name: str, levels: list[_Level], own: str) -> str:
+    """The shortest reference that reads a node from the layer `own` of the innermost level."""
     for depth in range(len(levels) - 1, -1, -1):
         prefix = levels[depth].path + "." if levels[depth].path else ""
         if not name.startswith(prefix):
             continue
         short = name[len(prefix) :]
         first = short.split(".")[0]
-        hidden = any(first in level.layers for level in levels[depth + 1 :])
+        inner = levels[depth + 1 :]
+        hidden = any(first in level.layers for level in inner) or (bool(inner) and first == own)
         opens = depth + 1 < len(levels) and levels[depth + 1].path == prefix + first
         if not hidden and not opens:
             return short

@@ -1,0 +1,118 @@
+"""Ratios of archspec to its peers, measured pairwise in one run; see README.md here."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import types
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def pairwise(name: str, ours: Callable[[], object], theirs: Callable[[], object], rounds: int = 9) -> None:
+    """Print the median of ours / theirs over rounds, with the spread."""
+    ours(), theirs()
+    ratios, times = [], []
+    for number in range(rounds):
+        first, second = (ours, theirs) if number % 2 == 0 else (theirs, ours)
+        took = {}
+        for function in (first, second):
+            start = time.perf_counter()
+            function()
+            took[function] = time.perf_counter() - start
+        ratios.append(took[ours] / took[theirs])
+        times.append((took[ours], took[theirs]))
+    a, b = (statistics.median(pair[i] for pair in times) * 1000 for i in (0, 1))
+    spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
+    print(f"{name:<58} {statistics.median(ratios):5.2f} x   ({spread})   {a:8.1f} / {b:8.1f} ms", flush=True)
+
+
+def command(*arguments: str) -> Callable[[], object]:
+    return lambda: subprocess.run(arguments, check=True, capture_output=True, cwd=ROOT)
+
+
+def start() -> None:
+    python, archspec = sys.executable, str(Path(sys.executable).with_name("archspec"))
+    imports = command(python, "-c", "import pydantic, networkx, yaml, click")
+    pairwise(
+        "validate googlenet / importing its libraries", command(archspec, "validate", "specs/googlenet.yaml"), imports
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        bare = Path(folder) / "bare.py"
+        bare.write_text("import click\n@click.command()\ndef main():\n    pass\nmain()\n")
+        pairwise(
+            "archspec --help / bare click --help", command(archspec, "--help"), command(python, str(bare), "--help")
+        )
+
+
+def torchvision_models() -> types.ModuleType | None:
+    sys.modules.setdefault("torchvision._meta_registrations", types.ModuleType("torchvision._meta_registrations"))
+    try:
+        from torchvision import models
+    except ImportError as error:
+        print(f"torchvision is not installed ({error}): skipped")
+        return None
+    return models
+
+
+def build() -> None:
+    import archspec
+
+    models = torchvision_models()
+    if models is None:
+        return
+    for name in ("resnet152", "resnet18"):
+        pairwise(
+            f"build {name} / torchvision", lambda n=name: archspec.build(n), lambda n=name: getattr(models, n)(), 7
+        )
+
+
+def step() -> None:
+    import torch
+    from by_hand import AlexNet, GoogLeNet, ResNet50
+
+    import archspec
+
+    for name, hand, batch in ("alexnet", AlexNet, 16), ("googlenet", GoogLeNet, 8), ("resnet50", ResNet50, 8):
+        image, target = torch.randn(batch, 3, 224, 224), torch.randint(1000, (batch,))
+        modules = archspec.build(name), hand()
+
+        def forward_backward(
+            module: torch.nn.Module, image: torch.Tensor = image, target: torch.Tensor = target
+        ) -> None:
+            module.zero_grad(set_to_none=True)
+            outputs = module(image)
+            outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+            sum(torch.nn.functional.cross_entropy(output, target) for output in outputs).backward()
+
+        pairwise(
+            f"forward + backward of {name}, batch {batch} / by hand",
+            lambda m=modules[0], f=forward_backward: f(m),
+            lambda m=modules[1], f=forward_backward: f(m),
+        )
+
+
+def scale() -> None:
+    import archspec
+
+    def chain(count: int) -> str:
+        layers = "".join(f"  l{i}: {{op: conv2d, out_channels: 4, kernel_size: 3, padding: 1}}\n" for i in range(count))
+        return f"archspec: 1\nname: c\ninputs: {{x: [4, 8, 8]}}\nlayers:\n{layers}outputs: {{y: l{count - 1}}}\n"
+
+    texts = {count: chain(count) for count in (2_000, 20_000)}
+    pairwise(
+        "compile a chain of 20,000 layers / of 2,000",
+        lambda: archspec.compile(archspec.load(text=texts[20_000])),
+        lambda: archspec.compile(archspec.load(text=texts[2_000])),
+        5,
+    )
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or ("start", "build", "step", "scale"):
+        {"start": start, "build": build, "step": step, "scale": scale}[name]()
