@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from archspec.block import Block, Composite, Primitive
 from archspec.errors import BlockError, Position, Problem, Use, did_you_mean
-from archspec.graph.clash import blame
+from archspec.graph.clash import Clash
 from archspec.graph.graph import Group, Node
 from archspec.graph.infer import ArityError, counted, infer
 from archspec.graph.scope import POISON, Binding, Copy, Flow, Frame, Layout, Poisoned, ReferenceProblem, Scope
@@ -286,7 +286,8 @@ class Body:
         try:
             shape = infer(block, shapes)
         except BlockError as error:
-            hint = blame(self.compiler.nodes, inputs, error) or error.hint
+            clash = Clash(self.compiler.nodes, self.compiler.groups, self.path, position, inputs)
+            hint = clash.hint(error) or error.hint
             self.compiler.report(error.slug, error.message, position, hint=hint, **context)
         node = Node(
             path,
