@@ -39,7 +39,7 @@ class MaxPool2d(Primitive, op="max_pool2d"):
         return Window(self.kernel_size, self.stride or self.kernel_size, sides, self.dilation, self.ceil_mode)
 
     def infer(self, x: CHW) -> CHW:
-        refuse_wide_padding(self.padding, self.window(x).extent)
+        refuse_wide_padding(self.padding, self.kernel_size)
         return CHW(x.channels, *self.window(x).slide(x))
 
     def lower(self, fx: Emitter, x: Proxy) -> Proxy:
@@ -55,7 +55,7 @@ class MaxPool2d(Primitive, op="max_pool2d"):
         return fx.function(F.max_pool2d, x, compact(self.kernel_size), **unusual(given, usual))
 
 
-def refuse_wide_padding(padding: tuple[int, int], extent: tuple[int, int]) -> None:
+def refuse_wide_padding(padding: tuple[int, int], kernel: tuple[int, int]) -> None:
     """torch's limit on the padding of a pool: a window must see some of the input."""
-    if 2 * padding[0] > extent[0] or 2 * padding[1] > extent[1]:
-        raise BlockError(f"padding {by(padding)} is more than half of the kernel, {by(extent)}")
+    if 2 * padding[0] > kernel[0] or 2 * padding[1] > kernel[1]:
+        raise BlockError(f"padding {by(padding)} is more than half of the kernel, {by(kernel)}")

@@ -1,0 +1,179 @@
+"""The documentation holds: its examples run, and its tables have everything the code has."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic_core import PydanticUndefined
+
+from archspec import api, registry
+from archspec.initializers import INITIALIZERS
+from archspec.registry import BLOCKS, block_class
+from archspec.spec.document import BLOCK_SECTIONS, LATER, RESERVED, SECTIONS
+from archspec.spec.expression import FUNCTIONS, LITERALS, REPEAT_NAMES
+from archspec.tensor import Sides
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+REPORTERS = {"Problem", "ReferenceProblem", "_add", "_report", "report", "_error", "refuse"}
+"""What the code calls with a slug as the first argument."""
+
+
+def text(page: str) -> str:
+    return (DOCS / page).read_text(encoding="utf-8")
+
+
+def examples(page: Path, language: str, marked: str = "") -> Iterator[tuple[str, str]]:
+    """The code blocks of a page, each with the place where it begins."""
+    content = page.read_text(encoding="utf-8")
+    for found in FENCE.finditer(content):
+        if found[1] == language and found[2].strip() == marked:
+            yield f"{page.name}:{content[: found.start()].count(chr(10)) + 1}", found[3]
+
+
+SPECS = [
+    (place, code) for page in PAGES for place, code in examples(page, "yaml") if code.startswith("archspec: 1\nname:")
+]
+PYTHON = list(examples(DOCS / "python.md", "python", "complete"))
+
+
+@pytest.mark.parametrize(("place", "code"), SPECS, ids=[place for place, _ in SPECS])
+def test_a_spec_compiles_and_is_what_it_expects(place: str, code: str) -> None:
+    api.validate(api.load(text=code))
+
+
+def test_every_page_of_the_language_is_shown_by_specs() -> None:
+    assert sum(place.startswith("language.md") for place, _ in SPECS) >= 15
+    assert any(place.startswith("README.md") for place, _ in SPECS)
+    assert len(PYTHON) >= 4
+
+
+@pytest.mark.parametrize(("place", "code"), PYTHON, ids=[place for place, _ in PYTHON])
+def test_python_runs(place: str, code: str) -> None:
+    exec(compile(code, place, "exec"), {"__name__": "example"})
+
+
+def test_the_worked_block_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from archspec.lowering.standalone import standalone_source
+    from archspec.lowering.verify import verify
+
+    ((_, code),) = examples(DOCS / "blocks.md", "python", "complete")
+    file = tmp_path / "prelu_of_the_docs.py"
+    file.write_text(code, encoding="utf-8")
+    described = importlib.util.spec_from_file_location(file.stem, file)
+    assert described is not None and described.loader is not None
+    module = importlib.util.module_from_spec(described)
+    monkeypatch.setitem(sys.modules, file.stem, module)
+    described.loader.exec_module(module)
+    monkeypatch.setitem(registry.BLOCKS, "prelu", f"{file.stem}:PRelu")
+    try:
+        check_prelu(verify, standalone_source)
+    finally:
+        block_class.cache_clear()
+
+
+def check_prelu(verify: object, standalone_source: object) -> None:
+    import torch
+
+    layers = "{a: {op: prelu, slope: 0.5}, b: {op: prelu, shared: true}}"
+    spec = f"archspec: 1\nname: one\ninputs: {{image: [3, 4, 4]}}\nlayers: {layers}\noutputs: {{y: b}}\n"
+    graph = api.compile(api.load(text=spec))
+    assert graph.state_shapes() == {"a.weight": (3,), "b.weight": (1,)}
+    network = api.build(graph)
+    assert network.a.weight.tolist() == [0.5] * 3
+    assert verify(network, graph, standalone_source(graph), torch.device("cpu"))
+
+
+def slugs_of_the_code() -> set[str]:
+    """First arguments of everything that reports, and the `slug` of error classes."""
+    found = set()
+    for path in (ROOT / "archspec").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and node.args:
+                name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+                first = node.args[0] if name in REPORTERS else None
+            elif isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["slug"]:
+                first = node.value
+            else:
+                continue
+            if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                found.add(first.value)
+    return found
+
+
+def test_every_slug_is_explained() -> None:
+    explained = re.findall(r"^\| `([a-z-]+)` \|", text("errors.md"), re.MULTILINE)
+    assert sorted(explained) == sorted(slugs_of_the_code())
+
+
+def sections(page: str, level: str) -> dict[str, str]:
+    """Heading -> what stands below it."""
+    parts = re.split(rf"^{level} (.+)\n", text(page), flags=re.MULTILINE)
+    return dict(zip(parts[1::2], (re.split(r"^##? ", part, flags=re.MULTILINE)[0] for part in parts[2::2]), strict=True))
+
+
+OPS = sections("blocks.md", "###")
+
+
+def test_every_op_is_described_and_nothing_else() -> None:
+    assert sorted(OPS) == sorted(BLOCKS)
+
+
+def written(default: object) -> str:
+    """A default as the page shows it."""
+    if default is PydanticUndefined:
+        return "required"
+    if default is None:
+        return "unsaid"
+    number = {Sides(): 0, (0, 0): 0, (1, 1): 1, True: "true", False: "false"}
+    known = number.get(default, default) if isinstance(default, bool | tuple | Sides) else default
+    return f"`{known:g}`" if isinstance(known, float) else f"`{known}`"
+
+
+@pytest.mark.parametrize("op", sorted(BLOCKS))
+def test_every_field_is_described_with_its_default(op: str) -> None:
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \| ([^|]+) \| [^|]+ \|$", OPS[op], re.MULTILINE)
+    expected = {name: written(field.default) for name, field in block_class(op).model_fields.items()}
+    found = {name: "`1e-05`" if default == "`1e-5`" else default for name, _, default in rows}
+    assert found == expected
+    assert "- Shape: " in OPS[op] and "- Cost: " in OPS[op]
+
+
+def test_every_initializer_is_in_the_language_with_its_fields() -> None:
+    rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]*) \|", text("language.md"), re.MULTILINE))
+    for name, kind in INITIALIZERS.items():
+        fields = re.findall(r"`(\w+)`", rows[name])
+        assert [field for field in fields if field in kind.model_fields] == list(kind.model_fields)
+
+
+@pytest.mark.parametrize("word", sorted({*SECTIONS, *BLOCK_SECTIONS, *RESERVED, *LATER}))
+def test_every_key_is_in_the_language(word: str) -> None:
+    assert re.search(rf"`{word}\b", text("language.md"))
+
+
+@pytest.mark.parametrize("word", sorted({*FUNCTIONS, *LITERALS, *REPEAT_NAMES}))
+def test_every_word_of_expressions_is_in_the_language(word: str) -> None:
+    assert f"`{word}`" in text("language.md")
+
+
+def anchors(content: str) -> set[str]:
+    """The fragments that GitHub makes of headings."""
+    headings = re.findall(r"^#+ (.+)$", FENCE.sub("", content), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]*(?:#[^)]*)?)\)", page.read_text(encoding="utf-8")):
+        name, _, anchor = target.partition("#")
+        file = page.parent / name if name else page
+        assert file.exists(), target
+        assert not anchor or anchor in anchors(file.read_text(encoding="utf-8")), target
