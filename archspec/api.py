@@ -66,5 +66,7 @@ def build(
     """
     from archspec.lowering.build import lower
 
+    if isinstance(spec, Graph) and set:
+        raise TypeError("a compiled graph has its params already: give `set` to compile")
     graph = spec if isinstance(spec, Graph) else compile(spec, set=set)
     return lower(graph, seed, device, dtype)

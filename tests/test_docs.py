@@ -39,9 +39,7 @@ def examples(page: Path, language: str, marked: str = "") -> Iterator[tuple[str,
             yield f"{page.name}:{content[: found.start()].count(chr(10)) + 1}", found[3]
 
 
-SPECS = [
-    (place, code) for page in PAGES for place, code in examples(page, "yaml") if code.startswith("archspec: 1\nname:")
-]
+SPECS = [(place, code) for page in PAGES for place, code in examples(page, "yaml") if code.startswith("archspec: 1")]
 PYTHON = list(examples(DOCS / "python.md", "python", "complete"))
 
 
@@ -115,9 +113,10 @@ def test_every_slug_is_explained() -> None:
 
 
 def sections(page: str, level: str) -> dict[str, str]:
-    """Heading -> what stands below it."""
+    """Heading -> what stands below it, up to the next heading of this or a higher level."""
     parts = re.split(rf"^{level} (.+)\n", text(page), flags=re.MULTILINE)
-    return dict(zip(parts[1::2], (re.split(r"^##? ", part, flags=re.MULTILINE)[0] for part in parts[2::2]), strict=True))
+    bodies = (re.split(r"^##? ", part, maxsplit=1, flags=re.MULTILINE)[0] for part in parts[2::2])
+    return dict(zip(parts[1::2], bodies, strict=True))
 
 
 OPS = sections("blocks.md", "###")

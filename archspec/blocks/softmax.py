@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Softmax(Primitive, op="softmax"):
     """Probabilities from logits, over channels or features.
 
-    The loss of a recipe takes logits: a network that is to be trained ends before its softmax.
+    Losses such as cross-entropy take logits: a network that is to be trained ends before its softmax.
 
     Shape:  any, unchanged
     """

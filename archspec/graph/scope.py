@@ -208,6 +208,9 @@ class Scope:
                 return ReferenceProblem("later-layer", message, "move it up, or this layer down")
             seen += [] if layout.listed else layout.bound
             layout = layout.parent
+        if start.listed and not seen and name not in self.frame.inputs:
+            message = f"there is no earlier layer or input `{reference}`: these layers are a list and have no names"
+            return ReferenceProblem("unknown-layer", message, "write them as a mapping to refer to one")
         hint = did_you_mean(name, [*reversed(seen), *self.frame.inputs], "earlier layers and inputs")
         if name == "input" and len(self.frame.inputs) > 1:
             hint = f"there are several inputs: {', '.join(self.frame.inputs)}"

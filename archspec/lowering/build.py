@@ -27,7 +27,7 @@ def lower(
         _check_state(network, graph)
         initialize(network, graph, seed)
         return network.to(device=device, dtype=dtype)
-    except (RuntimeError, MemoryError) as error:
+    except (RuntimeError, MemoryError, AssertionError) as error:
         if "memory" in str(error) or isinstance(error, MemoryError):
             size = graph.params * 4 / 2**30
             raise BuildError(f"{graph.name} has {graph.params:,} params, {size:.1f} GiB in float32: no room") from None

@@ -14,7 +14,9 @@ def usable_device(name: str) -> torch.device:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         here = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
-        message = f"device `{name}` cannot be used: {str(error).splitlines()[0].rstrip('.').lower()}"
+        reason = str(error).splitlines()[0].rstrip(".").lower()
+        reason = "torch knows no such kind of device" if reason.startswith("expected one of") else reason
+        message = f"device `{name}` cannot be used: {reason}"
         raise BuildError(f"{message}\n  hint: this machine has {', '.join(here)}") from None
     if device.type == "meta":
         raise BuildError("device `meta` holds no values; a module cannot be tried there\n  hint: --device cpu")

@@ -14,7 +14,7 @@ def local_response_norm(
     wide = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
     squares = wide * wide
     if groups > 1:
-        squares = squares.reshape(-1, x.shape[1] // groups, *x.shape[2:])
+        squares = squares.reshape(x.shape[0] * groups, x.shape[1] // groups, *x.shape[2:])
     channels = squares.shape[1]
     padded = F.pad(squares, (0, 0, 0, 0, size // 2, size // 2))
     total = padded.narrow(1, 0, channels)

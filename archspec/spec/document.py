@@ -457,8 +457,8 @@ class _Parser:
                 layer.otherwise = self._reference(entry, "else")
             elif name not in RESERVED:
                 layer.fields[name] = (key, entry)
-        if layer.otherwise is not None and layer.when is None:
-            self._add("bad-layer", "`else` stands without `when`", value.entries["else"][0].position)
+        if layer.otherwise is not None and layer.when is None and layer.repeat is None:
+            self._add("bad-layer", "`else` stands without `when` or `repeat`", value.entries["else"][0].position)
         if group is not None:
             self._group(layer, group, inputs)
         elif isinstance(op, Scalar) and isinstance(op.value, str) and op.text:

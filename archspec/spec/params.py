@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass, replace
 
 from pydantic import BaseModel, ConfigDict
@@ -99,6 +100,8 @@ def parse_param(key: Scalar, value: Value, problems: list[Problem]) -> Param:
     name = key.text
     if not isinstance(value, Mapping):
         data = plain(value)
+        if _is_expression(data, value.position, problems):
+            return Param(name, key.position, "any", required=True, broken=True)
         if isinstance(value, Scalar) and value.plain and data in TYPES:
             return Param(name, key.position, str(data), required=True)
         return Param(name, key.position, type_of(data), required=False, default=data)
@@ -106,6 +109,8 @@ def parse_param(key: Scalar, value: Value, problems: list[Problem]) -> Param:
     if form is None:
         return Param(name, key.position, "any", required=True, broken=True)
     required = "default" not in value.entries
+    if _is_expression(form.default, value.position, problems):
+        return Param(name, key.position, "any", required=True, broken=True)
     if form.type is not None and form.type not in TYPES:
         hint = did_you_mean(form.type, TYPES, "types")
         at = value.entries["type"][1].position
@@ -118,6 +123,14 @@ def parse_param(key: Scalar, value: Value, problems: list[Problem]) -> Param:
         problems.append(Problem("bad-param", f"default: {refusal}", value.entries["default"][1].position))
         return replace(param, broken=True)
     return param
+
+
+def _is_expression(default: object, position: Position, problems: list[Problem]) -> bool:
+    if not (isinstance(default, str) and default.startswith("=")):
+        return False
+    message, hint = "the default of a param cannot be an expression", "what follows from other params goes into `let`"
+    problems.append(Problem("bad-param", message, position, hint=hint))
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +148,15 @@ class Setting:
         return plain(read(Source(f"--set {param.name}", self.text)))
 
 
+def _as_yaml(given: object) -> object:
+    """A value from Python as a spec has it: tuples are lists, and whole numbers of other libraries whole numbers."""
+    if isinstance(given, tuple):
+        return [_as_yaml(item) for item in given]
+    if not isinstance(given, bool | int) and hasattr(given, "__index__"):
+        return operator.index(given)
+    return given
+
+
 def bind(params: dict[str, Param], settings: dict[str, object], problems: list[Problem]) -> dict[str, object]:
     """Values of a spec's params: those given from outside, else the defaults."""
     for name in settings.keys() - params.keys():
@@ -144,7 +166,7 @@ def bind(params: dict[str, Param], settings: dict[str, object], problems: list[P
     for name, param in params.items():
         if name in settings:
             given = settings[name]
-            data = given.data(param) if isinstance(given, Setting) else given
+            data = given.data(param) if isinstance(given, Setting) else _as_yaml(given)
             if refusal := param.refusal(data):
                 problems.append(Problem("bad-param", f"--set {name}: {refusal}", hint=param.doc))
             values[name] = UNKNOWN if refusal or param.broken else data

@@ -121,6 +121,8 @@ def _hint(item: Any, kind: str) -> str:
     if isinstance(item["input"], str) and kind == "bool_type" and item["input"].lower() in ("yes", "no", "on", "off"):
         return f"write true or false: in YAML 1.2 `{item['input']}` is text"
     if isinstance(item["input"], str) and kind in ("int_type", "float_type", "bool_type"):
+        if item["input"].startswith("="):
+            return "expressions are not taken here"
         return "an expression begins with `=`" if any(c.isalpha() for c in item["input"]) else "leave out the quotes"
     return ""
 
