@@ -31,7 +31,7 @@ def clash() -> str:
     if os.path.exists(os.path.join(folder, "cpu", "microarchitecture.py")):
         return "Spack's `archspec` (a library about processors) is installed into the same folder as archspec-nn"
     try:
-        import archspec.cli.main
+        import archspec.cli.app
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("archspec"):
             return "files of archspec-nn are missing"
@@ -44,7 +44,7 @@ def main() -> None:
     if found:
         print(f"archspec-nn: {found}\n{MEND}", file=sys.stderr)
         sys.exit(1)
-    from archspec.cli.main import main as run
+    from archspec.cli.app import main as run
 
     run()
 

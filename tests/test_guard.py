@@ -35,10 +35,10 @@ def remove_spack(site: Path) -> None:
     shutil.rmtree(site / "archspec" / "cpu")
 
 
-def run(site: Path) -> subprocess.CompletedProcess[str]:
+def run(site: Path, entry: str = "archspec_nn") -> subprocess.CompletedProcess[str]:
     """Run the command with this folder in place of the installed archspec (-S leaves out editable installs)."""
     code = (
-        "import sys; sys.path[:0] = sys.argv[1:]; sys.argv[1:] = ['--version']; import archspec_nn; archspec_nn.main()"
+        "import sys; sys.path[:0] = sys.argv[1:]; sys.argv[1:] = ['--version']; " + f"from {entry} import main; main()"
     )
     click_home = str(Path(click.__file__).parents[1])
     return subprocess.run(
@@ -74,3 +74,11 @@ def test_the_clash_is_told(tmp_path: Path, order: list, said: str) -> None:
     assert said in done.stderr
     assert "pip install archspec-nn" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_clash_is_told_by_the_command_that_spack_installs(tmp_path: Path) -> None:
+    install_ours(tmp_path)
+    install_spack(tmp_path)
+    done = run(tmp_path, entry="archspec.cli")
+    assert done.returncode == 1
+    assert "has taken the place" in done.stderr

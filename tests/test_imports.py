@@ -130,7 +130,7 @@ def loaded_after(code):
 
 
 def command(*arguments):
-    return f"import sys; sys.argv = {['archspec', *arguments]!r}; from archspec.cli.main import main; main()"
+    return f"import sys; sys.argv = {['archspec', *arguments]!r}; from archspec.cli.app import main; main()"
 
 
 def test_import_archspec_is_light():

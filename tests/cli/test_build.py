@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from safetensors.torch import load_file
 
 import archspec
-from archspec.cli.main import cli
+from archspec.cli.app import cli
 
 FILES = {"spec.yaml", "model.py", "model.safetensors", "manifest.json"}
 
