@@ -7,6 +7,7 @@ notice the clash and to say how to mend it.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -40,6 +41,8 @@ def clash() -> str:
 
 
 def main() -> None:
+    # A command makes many objects that live to its end: collecting often would only cost start-up time.
+    gc.set_threshold(200_000, 30, 30)
     found = clash()
     if found:
         print(f"archspec-nn: {found}\n{MEND}", file=sys.stderr)

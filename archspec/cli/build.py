@@ -26,22 +26,24 @@ def build(spec: str, settings: dict[str, object], max_nodes: int, seed: int, dev
     from archspec.views.summary import summary_table
 
     graph = compile(spec, set=settings, max_nodes=max_nodes)
-    click.echo(summary_table(graph))
 
-    from archspec.lowering.artifacts import folder_name, write_artifacts
+    from archspec.lowering.artifacts import folder_name, prepare, write_artifacts
     from archspec.lowering.build import lower
     from archspec.lowering.device import usable_device
     from archspec.lowering.standalone import standalone_source
     from archspec.lowering.verify import verify
 
     where = usable_device(device)
+    folder = Path(out) if out else Path("build") / folder_name(graph)
+    prepare(folder)
+    click.echo(summary_table(graph))
     module = lower(graph, seed)
     source = standalone_source(graph)
     found = verify(module, graph, source, where)
     click.echo(f"\nverified on {where}, batch 2:")
     for line in found:
         click.echo(f"  {line}")
-    folder = Path(out) if out else Path("build") / folder_name(graph)
+    paths = write_artifacts(folder, module, graph, source, seed)
     click.echo("\nwrote:")
-    for path in write_artifacts(folder, module, graph, source, seed):
+    for path in paths:
         click.echo(f"  {path}")

@@ -15,6 +15,8 @@ def settings(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
         name, equals, value = text.partition("=")
         if not equals or not name:
             raise click.BadParameter(f"write --set NAME=VALUE, found {text!r}")
+        if name in found:
+            raise click.BadParameter(f"--set {name} is given twice")
         from archspec.spec.params import Setting
 
         found[name] = Setting(value)

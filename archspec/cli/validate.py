@@ -33,8 +33,8 @@ def validate(specs: tuple[str, ...], settings: dict[str, object], max_nodes: int
             continue
         if style == "text":
             layers = len(graph) - len(graph.inputs)
-            macs = graph.inference().macs
-            click.echo(f"{spec}: {graph.name}, {layers:,} layers, {graph.params:,} params, {macs:,} MACs")
+            noun, macs = "layer" if layers == 1 else "layers", graph.inference().macs
+            click.echo(f"{spec}: {graph.name}, {layers:,} {noun}, {graph.params:,} params, {macs:,} MACs")
     if style != "text":
         from archspec.views.problems import as_github, as_json
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, Field
 
 from archspec.errors import Problem
-from archspec.graph.graph import Node, Output, digraph_of
+from archspec.graph.graph import Node, Output
 from archspec.graph.scope import Poisoned, ReferenceProblem, Scope
 from archspec.spec.expression import is_expression
 from archspec.spec.reader import Mapping, Scalar, Value, shown
@@ -83,10 +83,11 @@ def _output(compiler: Compiler, scope: Scope, name: str, value: Value) -> Output
 
 def check_reach(compiler: Compiler, outputs: tuple[Output, ...]) -> None:
     """Report every layer whose value is read by nobody, and every input that nothing reads."""
-    digraph = digraph_of(compiler.nodes.values())
-    ends = {output.node for output in outputs}
+    read = {output.node for output in outputs}
     for node in compiler.nodes.values():
-        if digraph.out_degree(node.name) or node.name in ends:
+        read.update(node.inputs)
+    for node in compiler.nodes.values():
+        if node.name in read:
             continue
         if node.block is None:
             message = f"input `{node.name}` is read by no layer: {shown(list(node.shape.dims))}"

@@ -19,6 +19,7 @@ from archspec.registry import BLOCKS
 from archspec.spec.document import Layers, Spec
 from archspec.spec.expression import evaluate, is_expression
 from archspec.spec.params import bind
+from archspec.spec.pause import no_collection
 from archspec.spec.reader import Scalar, Sequence, Value, shown
 from archspec.tensor import SHAPES, Shape
 
@@ -27,7 +28,8 @@ MAX_NODES = 200_000
 
 def compile(spec: Spec, settings: dict[str, Any] | None = None, max_nodes: int = MAX_NODES) -> Graph:
     """The graph of a spec, with some params set. Errors: SpecError with every problem of the spec"""
-    return Compiler(spec, settings or {}, max_nodes).graph()
+    with no_collection():
+        return Compiler(spec, settings or {}, max_nodes).graph()
 
 
 class Compiler:

@@ -87,7 +87,7 @@ class InitRule:
     position: Position
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Graph:
     """A network as a graph of primitives."""
 
@@ -103,6 +103,9 @@ class Graph:
     groups: Mapping[str, Group]
     digraph: nx.DiGraph[str] = field(repr=False)
     """Node names with the attribute `node`, in execution order."""
+
+    def __repr__(self) -> str:
+        return f"Graph({self.name}: {len(self.layers)} layers, {self.params:,} params)"
 
     def __iter__(self) -> Iterator[Node]:
         """Inputs first, then layers in execution order."""
@@ -163,8 +166,8 @@ class Graph:
 
 def digraph_of(nodes: Iterable[Node]) -> nx.DiGraph[str]:
     """The directed graph of nodes given in execution order."""
+    listed = list(nodes)
     digraph: nx.DiGraph[str] = nx.DiGraph()
-    for node in nodes:
-        digraph.add_node(node.name, node=node)
-        digraph.add_edges_from((source, node.name) for source in node.inputs)
+    digraph.add_nodes_from((node.name, {"node": node}) for node in listed)
+    digraph.add_edges_from((source, node.name) for node in listed for source in node.inputs)
     return digraph

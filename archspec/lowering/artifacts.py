@@ -28,7 +28,17 @@ def folder_name(graph: Graph) -> str:
 
 def _part(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
-    return "".join(c if c.isalnum() or c in "._-" else "_" for c in text)[:60]
+    safe = "".join(c if c.isalnum() or c in "._-" else "_" for c in text)[:60]
+    return safe if safe == text else f"{safe}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def prepare(folder: Path) -> None:
+    """Refuse a folder that cannot be written before any work is done; nothing is created. Errors: BuildError"""
+    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not existing.is_dir():
+        raise BuildError(f"{existing}: not a directory, so {folder} cannot be written")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise BuildError(f"{existing}: cannot be written, so neither can {folder}")
 
 
 def write_artifacts(folder: Path, module: nn.Module, graph: Graph, source: str, seed: int) -> list[Path]:
@@ -56,7 +66,7 @@ def _manifest(graph: Graph, spec: str, contents: Mapping[str, bytes], seed: int)
         "name": graph.name,
         "set": dict(graph.changed),
         "seed": seed,
-        "spec_sha256": hashlib.sha256(spec.encode()).hexdigest(),
+        "expanded_spec_sha256": hashlib.sha256(spec.encode()).hexdigest(),
         "files_sha256": {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()},
         "versions": {"archspec-nn": archspec.__version__, "torch": torch.__version__},
         "params": graph.params,

@@ -86,9 +86,29 @@ def network_class(source: str) -> type[Network]:
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
     space: dict[str, Any] = {"namedtuple": namedtuple, "__name__": __name__}
     exec(compile(source, filename, "exec"), space)
+    for outputs in ("TrainingOutputs", "EvalOutputs"):
+        if outputs in space:
+            _make_portable(space[outputs])
     names = ("forward", "_forward_training", "_forward_eval")
     attributes = {name: space[name] for name in names} | {"__module__": __name__, "__doc__": Network.__doc__}
     return type(class_name(title), (Network,), attributes)
+
+
+def _make_portable(outputs: Any) -> None:
+    """Let a named tuple of outputs be pickled, though no module holds its class."""
+    outputs.__reduce__ = lambda self: (outputs_of, (type(self).__name__, self._fields, tuple(self)))
+
+
+@cache
+def _outputs_class(name: str, fields: tuple[str, ...]) -> Any:
+    found = namedtuple(name, fields)  # type: ignore[misc]
+    _make_portable(found)
+    return found
+
+
+def outputs_of(name: str, fields: tuple[str, ...], values: tuple[Any, ...]) -> Any:
+    """The named tuple of some outputs, for unpickling."""
+    return _outputs_class(name, fields)(*values)
 
 
 def class_name(name: str) -> str:

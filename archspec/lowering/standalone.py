@@ -96,7 +96,8 @@ class Standalone:
         self.carried: dict[str, None] = {}
         self.uses: dict[str, Use] = {}
         self.forms: dict[str, Form] = {}
-        self.names: set[str] = {"nn", "F", "torch", "NamedTuple", "TrainingOutputs", "EvalOutputs"}
+        self.main = class_name(graph.name)
+        self.names: set[str] = {"nn", "F", "torch", "NamedTuple", "OrderedDict", "TrainingOutputs", "EvalOutputs"}
         nodes = list(self.training.graph.nodes)
         self.results = list(nodes[-1].all_input_nodes) if len(graph.outputs) == 1 else list(nodes[-1].args[0])
         self.inputs = [node for node in nodes if node.op == "placeholder"]
@@ -120,8 +121,7 @@ class Standalone:
         self._survey(self.root)
         self._unify()
         classes = [self._class(form) for form in self.forms.values()]
-        main = class_name(self.graph.name)
-        pieces = [self._header(main, classes), *self._carried_sources(), *self._output_types(), *classes]
+        pieces = [self._header(classes), *self._carried_sources(), *self._output_types(), *classes]
         return "\n\n\n".join(piece.strip("\n") for piece in pieces) + "\n"
 
     # The survey: what each group reads and gives, bottom up.
@@ -165,12 +165,11 @@ class Standalone:
 
     def _form_name(self, part: Part) -> str:
         if part is self.root:
-            base = class_name(self.graph.name)
-        else:
-            group = self.graph.groups.get(part.path)
-            base = class_name(group.op if group and group.op else part.name)
+            return self.main
+        group = self.graph.groups.get(part.path)
+        base = class_name(group.op if group and group.op else part.name)
         name, number = base, 1
-        while name in self.names:
+        while name in self.names or name == self.main:
             number += 1
             name = f"{base}{number}"
         self.names.add(name)
@@ -295,13 +294,13 @@ class Standalone:
         self.carried[module] = None
         return short
 
-    def _header(self, main: str, classes: list[str]) -> str:
+    def _header(self, classes: list[str]) -> str:
         shapes = ", ".join(f"{node.name}: N x {' x '.join(map(str, node.shape.dims))}" for node in self.graph.inputs)
         source = f" ({self.graph.paper})" if self.graph.paper else ""
         lines = [
             f'"""{_docstring(self.graph.name + source)}, written by archspec.',
             "",
-            f"Plain PyTorch; needs nothing else. {main}() takes {shapes}.",
+            f"Plain PyTorch; needs nothing else. {self.main}() takes {shapes}.",
             '"""',
             "",
         ]

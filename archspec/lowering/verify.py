@@ -78,6 +78,8 @@ def _trains(trial: nn.Module, graph: Graph, inputs: list[torch.Tensor]) -> str:
     trial.train()
     outputs = as_tuple(trial(*inputs))
     text = _check_shapes(outputs, graph, training=True)
+    if not any(value.requires_grad for value in outputs):
+        return f"training: {text}; no output depends on a parameter, so there is nothing to differentiate"
     torch.stack([value.square().mean() for value in outputs]).sum().backward()  # type: ignore[no-untyped-call]
     for name, parameter in trial.named_parameters():
         if parameter.grad is None:

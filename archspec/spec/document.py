@@ -169,7 +169,7 @@ class BlockDefinition:
     description: str = ""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Spec:
     """A spec, with everything it extends and uses already joined."""
 
@@ -192,6 +192,9 @@ class Spec:
     """Mistakes of form; the graph adds its own, so that all are told at once."""
     settings: dict[str, Any] = field(default_factory=dict)
     """Values given to params from outside."""
+
+    def __repr__(self) -> str:
+        return f"Spec({self.name}, from {self.position.source.name})"
 
 
 def parse_spec(root: Mapping, problems: list[Problem]) -> Spec:

@@ -13,6 +13,7 @@ from pathlib import Path
 from archspec.errors import Problem, Source, SpecError, did_you_mean
 from archspec.spec.document import LIBRARY_SECTIONS, SECTIONS, Spec, check_header, parse_spec
 from archspec.spec.params import TYPES
+from archspec.spec.pause import no_collection
 from archspec.spec.reader import MAX_BYTES, Mapping, Scalar, Sequence, Value, decode, plain, read
 
 JOINED = ("params", "let", "blocks", "inputs")
@@ -31,8 +32,8 @@ def load(name: str | os.PathLike[str] | None = None, *, text: str | None = None)
     else:
         source, folder = _open(os.fspath(name) if name is not None else "-")
     opened = [Path(source.name).resolve()] if text is None and folder is not None else []
-    root = _Joiner(folder, problems, opened).join(source, folder)
-    return parse_spec(root, problems)
+    with no_collection():
+        return parse_spec(_Joiner(folder, problems, opened).join(source, folder), problems)
 
 
 def zoo() -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import statistics
 import subprocess
 import sys
@@ -38,6 +39,7 @@ def command(*arguments: str) -> Callable[[], object]:
 
 def start() -> None:
     python, archspec = sys.executable, str(Path(sys.executable).with_name("archspec"))
+    compileall.compile_dir(ROOT / "archspec", quiet=1)  # as pip does on installing a wheel
     imports = command(python, "-c", "import pydantic, networkx, yaml, click")
     pairwise(
         "validate googlenet / importing its libraries", command(archspec, "validate", "specs/googlenet.yaml"), imports

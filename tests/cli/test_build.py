@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import stat
 
 import pytest
@@ -99,3 +100,37 @@ def test_an_unwritable_folder_is_told(run, tmp_path):
 )
 def test_a_wrong_command_line_exits_with_2(run, arguments):
     assert run(*arguments).exit_code == 2
+
+
+def test_a_network_without_parameters_builds(run, tmp_path):
+    text = "archspec: 1\nname: small\ninputs: {v: [4]}\nlayers: {r: relu}\noutputs: {y: r}\n"
+    (tmp_path / "small.yaml").write_text(text)
+    done = run("build", "small.yaml")
+    assert done.exit_code == 0, done.output
+    assert "nothing to differentiate" in done.output
+
+
+def test_variants_that_differ_in_odd_characters_do_not_share_a_folder(run, tmp_path):
+    text = (
+        "archspec: 1\nname: v\nparams: {s: a}\ninputs: {v: [4]}\n"
+        "layers: {r: {op: linear, out_features: 2, bias: =s != 'a b'}}\noutputs: {y: r}\n"
+    )
+    (tmp_path / "v.yaml").write_text(text)
+    for value in ("a b", "a/b", "a_b", "../../x"):
+        assert run("build", "v.yaml", "--set", f"s={value}").exit_code == 0
+    assert len(os.listdir(tmp_path / "build")) == 4
+    assert set(os.listdir(tmp_path)) == {"build", "v.yaml"}
+
+
+def test_a_param_set_twice_is_refused(run):
+    done = run("build", "alexnet", "--set", "classes=2", "--set", "classes=3")
+    assert done.exit_code == 2
+    assert "given twice" in done.output
+
+
+def test_outputs_can_be_pickled():
+    module = archspec.build("googlenet")
+    outputs = module(torch.randn(2, 3, 224, 224))
+    again = pickle.loads(pickle.dumps(outputs))
+    assert again._fields == ("logits", "aux1", "aux2")
+    assert torch.equal(again.logits, outputs.logits)

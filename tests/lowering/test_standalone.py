@@ -57,6 +57,17 @@ layers:
 outputs: {x: keep, super: x}
 '''
 
+NAMESAKES = """
+archspec: 1
+name: module
+inputs: {v: [3, 8, 8]}
+blocks: {module: {params: {n: int}, layers: {c: {op: conv2d, out_channels: =n, kernel_size: 1}, r: relu}}}
+layers: {a: {op: module, n: 2}, b: {op: module, n: 3}, d: sigmoid}
+outputs: {y: b, z: d}
+"""
+
+TEXTS = {"tangled": TANGLED, "hostile": HOSTILE, "namesakes": NAMESAKES}
+
 CASES = [
     ("alexnet", {}),
     ("alexnet", {"lrn_groups": 2}),
@@ -72,12 +83,12 @@ CASES = [
 
 
 def graph_of(name, settings):
-    if name in ("tangled", "hostile"):
-        return archspec.compile(archspec.load(text=TANGLED if name == "tangled" else HOSTILE))
+    if name in TEXTS:
+        return archspec.compile(archspec.load(text=TEXTS[name]))
     return archspec.compile(name, set=settings)
 
 
-@pytest.mark.parametrize(("name", "settings"), [*CASES, ("tangled", {}), ("hostile", {})])
+@pytest.mark.parametrize(("name", "settings"), [*CASES, *((name, {}) for name in TEXTS)])
 def test_same_keys_and_bits(name, settings):
     graph = graph_of(name, settings)
     module = archspec.build(graph)
@@ -95,7 +106,7 @@ def test_same_keys_and_bits(name, settings):
             assert torch.equal(ours, theirs)
 
 
-@pytest.mark.parametrize(("name", "settings"), [*CASES, ("tangled", {}), ("hostile", {})])
+@pytest.mark.parametrize(("name", "settings"), [*CASES, *((name, {}) for name in TEXTS)])
 def test_imports_only_torch(name, settings):
     tree = ast.parse(standalone_source(graph_of(name, settings)))
     roots = set()
