@@ -134,12 +134,19 @@ class Body:
             op = layer.op.text if layer.op else ""
             self._report(problem.slug, problem.message, reference.position, layer, op, problem.hint)
 
+    def _read_or_poison(self, reference: Scalar, layer: Layer) -> Flow:
+        """What a reference reads; a wrong one is told, and does not keep the rest of the layer from being checked."""
+        try:
+            return self._read(reference, layer)
+        except Poisoned:
+            return POISON
+
     def _inputs(self, layer: Layer) -> tuple[Flow, ...]:
         if layer.inputs is not None:
-            return tuple(self._read(reference, layer) for reference in layer.inputs)
+            return tuple(self._read_or_poison(reference, layer) for reference in layer.inputs)
         if self.current is None:
             if not self.scope.frame.inputs:
-                raise Poisoned
+                return (POISON,)
             names = ", ".join(self.scope.frame.inputs)
             message = "the first layer needs `from`: there are several inputs"
             self._report("wrong-arity", message, layer.position, layer, hint=f"inputs: {names}")

@@ -95,17 +95,15 @@ class Standalone:
         self.evaluation: Emitter = emit(graph, training=False)
         self.carried: dict[str, None] = {}
         self.uses: dict[str, Use] = {}
-        self.forms: dict[str, Form] = {}
+        self.by_path: dict[str, Form] = {}
+        self.forms: list[Form] = []
         self.main = class_name(graph.name)
         self.names: set[str] = {"nn", "F", "torch", "NamedTuple", "OrderedDict", "TrainingOutputs", "EvalOutputs"}
         nodes = list(self.training.graph.nodes)
         self.results = list(nodes[-1].all_input_nodes) if len(graph.outputs) == 1 else list(nodes[-1].args[0])
         self.inputs = [node for node in nodes if node.op == "placeholder"]
         self.root = self._tree(node for node in nodes if node.op not in ("placeholder", "output"))
-        self.evaluated = self._evaluated_layers()
-
-    def _evaluated_layers(self) -> set[str]:
-        return {node.meta["layer"] for node in self.evaluation.graph.nodes if "layer" in node.meta}
+        self.evaluated = {node.meta["layer"] for node in self.evaluation.graph.nodes if "layer" in node.meta}
 
     def _tree(self, nodes: Iterator[Value]) -> Part:
         root = Part("", "")
@@ -120,7 +118,7 @@ class Standalone:
     def source(self) -> str:
         self._survey(self.root)
         self._unify()
-        classes = [self._class(form) for form in self.forms.values()]
+        classes = [ClassWriter(self, form).text() for form in self.forms]
         pieces = [self._header(classes), *self._carried_sources(), *self._output_types(), *classes]
         return "\n\n\n".join(piece.strip("\n") for piece in pieces) + "\n"
 
@@ -156,12 +154,10 @@ class Standalone:
                     groups.setdefault(use.skeleton, []).append(use)
             for alike in groups.values():
                 form = Form(self._form_name(alike[0].part), alike)
+                self.forms.append(form)
                 self._find_params(form)
                 for use in alike:
-                    self.forms[use.part.path] = form
-        self.by_path = self.forms
-        unique = {id(form): form for form in self.forms.values()}
-        self.forms = {form.name: form for form in unique.values()}
+                    self.by_path[use.part.path] = form
 
     def _form_name(self, part: Part) -> str:
         if part is self.root:
@@ -192,7 +188,7 @@ class Standalone:
                 use.slots += inner.slots
                 skeleton.append((child.name, "sequence", inner.skeleton, wiring))
             else:
-                form = self.forms[child.path]
+                form = self.by_path[child.path]
                 number = form.uses.index(inner)
                 for param, column in zip(form.params, form.columns, strict=True):
                     use.slots.append(Slot(child.name, param, column[number]))
@@ -275,10 +271,6 @@ class Standalone:
         return value.meta["layer"] not in self.inference
 
     # Writing.
-
-    def _class(self, form: Form) -> str:
-        writer = ClassWriter(self, form)
-        return writer.text()
 
     def _function_name(self, target: Any) -> str:
         name = public_name(target)

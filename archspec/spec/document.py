@@ -39,6 +39,12 @@ SECTIONS = [
     "edit",
     "requires",
 ]
+EXAMPLES = {
+    "inputs": "for example inputs: {image: [3, 224, 224]}",
+    "outputs": "for example outputs: {logits: LAYER}",
+    "params": "for example params: {classes: 1000}",
+}
+"""What to write where a section is not a mapping."""
 LIBRARY_SECTIONS = ("archspec", "description", "paper", "use", "blocks")
 BLOCK_SECTIONS = ("description", "params", "let", "check", "inputs", "layers")
 
@@ -305,7 +311,8 @@ class _Parser:
         if value is None or (isinstance(value, Scalar) and value.value is None):
             return {}
         if not isinstance(value, Mapping):
-            self._add("bad-section", f"`{section}` must be a mapping of names", value.position, "write NAME: ...")
+            hint = EXAMPLES.get(section, "write NAME: ...")
+            self._add("bad-section", f"`{section}` must be a mapping of names", value.position, hint)
             return {}
         if identifiers:
             for key, _ in value.entries.values():
