@@ -43,6 +43,25 @@ class Buffer:
     dtype: str = "float32"
 
 
+@dataclass(frozen=True, slots=True)
+class Saves:
+    """What backward needs again: the memory that eager torch holds for it, in float32 on the CPU.
+
+    A value is held once, however many layers need it; parameters and buffers do not count.
+    """
+
+    inputs: tuple[int, ...] = ()
+    """Numbers of the inputs that are kept."""
+    output: bool = False
+    """Whether the output is kept."""
+    elements: int = 0
+    """Further elements per image of the activations' type: a dropout mask, what a compound keeps between its steps."""
+    indices: int = 0
+    """Further 8-byte whole numbers per image: where a max pool found its maxima."""
+    view: bool = False
+    """Whether the output is its first input's memory, seen otherwise: then keeping one keeps the other."""
+
+
 class Block(BaseModel):
     """A named piece of vocabulary: what `op` names in a spec, with its fields."""
 
@@ -75,6 +94,10 @@ class Primitive(Block):
     def window(self, *inputs: Any, **_: Any) -> Window | None:
         """The sliding window, for receptive fields; None where each place reads only itself."""
         return None
+
+    def saves(self, *inputs: Any, **_: Any) -> Saves:
+        """What backward needs again; nothing by default, as for a sum."""
+        return Saves()
 
     def lower(self, fx: Emitter, *inputs: Any, **_: Any) -> Proxy:
         """Emit the torch code of this block and return its output."""

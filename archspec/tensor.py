@@ -89,6 +89,8 @@ class Window:
     padding: Sides = Sides()
     dilation: tuple[int, int] = (1, 1)
     ceil_mode: bool = False
+    spread: tuple[int, int] = (1, 1)
+    """Factor by which the input is first spread out: the stride of a transposed convolution, an upsampling's scale."""
 
     @property
     def extent(self) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import networkx as nx
 
-from archspec.block import Buffer, Primitive, Weight
+from archspec.block import Buffer, Primitive, Saves, Weight
 from archspec.errors import Position
 from archspec.initializers import Initializer
 from archspec.tensor import Shape, Window
@@ -36,6 +36,8 @@ class Node:
     macs: int = 0
     """Multiply-accumulates for one image."""
     window: Window | None = None
+    saves: Saves = Saves()  # noqa: RUF009 - frozen
+    """What its backward needs again."""
     place: int = 0
     """Which of the devices given at build time it runs on."""
 

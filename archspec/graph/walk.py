@@ -308,6 +308,7 @@ class Body:
             block.buffers(*shapes),
             block.macs(*shapes),
             block.window(*shapes),
+            block.saves(*shapes),
         )
         return self.compiler.add(node)
 
