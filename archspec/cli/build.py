@@ -4,28 +4,38 @@ from __future__ import annotations
 
 import click
 
-from archspec.cli.options import max_nodes_option, set_option
+from archspec.cli.options import spec_options
 
 
 @click.command()
 @click.argument("spec")
-@set_option
-@max_nodes_option
+@spec_options
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the first parameter values.")
-@click.option("--device", default="cpu", show_default=True, help="Where to try the module: cpu, cuda, cuda:1, ...")
+@click.option("--device", default=None, help="Where to try the module: cpu, cuda, cuda:1, ...; unsaid, cpu.")
+@click.option("--devices", default=None, metavar="D0,D1,...", help="Where each `place` of the spec runs; tried there.")
 @click.option("--out", type=click.Path(file_okay=False), default=None, help="Folder to write; unsaid, build/NAME.")
-def build(spec: str, settings: dict[str, object], max_nodes: int, seed: int, device: str, out: str | None) -> None:
+def build(
+    spec: str,
+    settings: dict[str, object],
+    inputs: dict[str, list[int]],
+    max_nodes: int,
+    seed: int,
+    device: str | None,
+    devices: str | None,
+    out: str | None,
+) -> None:
     """Compile a spec to a PyTorch module, try it, and write it out.
 
     Tried means: one forward and one backward pass of a copy on the device. Written are model.py (plain PyTorch,
     needs no archspec), model.safetensors, spec.yaml (expanded) and manifest.json.
     """
+    import copy
     from pathlib import Path
 
     from archspec.api import compile
     from archspec.views.summary import summary_table
 
-    graph = compile(spec, set=settings, max_nodes=max_nodes)
+    graph = compile(spec, set=settings, inputs=inputs, max_nodes=max_nodes)
 
     from archspec.lowering.artifacts import folder_name, prepare, write_artifacts
     from archspec.lowering.build import lower
@@ -33,14 +43,23 @@ def build(spec: str, settings: dict[str, object], max_nodes: int, seed: int, dev
     from archspec.lowering.standalone import standalone_source
     from archspec.lowering.verify import verify
 
-    where = usable_device(device)
+    if device and devices:
+        raise click.UsageError("give --device or --devices, not both")
+    names = devices.split(",") if devices else [device or "cpu"]
+    where = [usable_device(name, meta=devices is not None) for name in names]
+    if len({device.type == "meta" for device in where}) > 1:
+        raise click.UsageError(f"`meta` holds no values to move: all devices are meta or none is, found {devices}")
     folder = Path(out) if out else Path("build") / folder_name(graph)
     prepare(folder)
     click.echo(summary_table(graph))
     module = lower(graph, seed)
     source = standalone_source(graph)
-    found = verify(module, graph, source, where)
-    click.echo(f"\nverified on {where}, batch 2:")
+    trial = lower(graph, seed, devices=where) if devices else copy.deepcopy(module).to(where[0])
+    found = verify(trial, graph, source, where[0])
+    if devices:
+        crossing = len(graph.crossings)
+        found.append(f"{crossing} {'value crosses' if crossing == 1 else 'values cross'} between places")
+    click.echo(f"\nverified on {', '.join(names)}, batch 2:")
     for line in found:
         click.echo(f"  {line}")
     paths = write_artifacts(folder, module, graph, source, seed)

@@ -6,15 +6,16 @@ import sys
 
 import click
 
-from archspec.cli.options import max_nodes_option, set_option
+from archspec.cli.options import spec_options
 
 
 @click.command()
 @click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
-@set_option
-@max_nodes_option
+@spec_options
 @click.option("--format", "style", type=click.Choice(["text", "json", "github"]), default="text", help="Of problems.")
-def validate(specs: tuple[str, ...], settings: dict[str, object], max_nodes: int, style: str) -> None:
+def validate(
+    specs: tuple[str, ...], settings: dict[str, object], inputs: dict[str, list[int]], max_nodes: int, style: str
+) -> None:
     """Check specs, with the numbers they expect of themselves.
 
     One line per good spec; every problem of every other; exit status 1 if any is bad.
@@ -25,7 +26,7 @@ def validate(specs: tuple[str, ...], settings: dict[str, object], max_nodes: int
     problems: list[Problem] = []
     for spec in specs:
         try:
-            graph = check(spec, set=settings, max_nodes=max_nodes)
+            graph = check(spec, set=settings, inputs=inputs, max_nodes=max_nodes)
         except SpecError as error:
             problems += error.problems
             if style == "text":

@@ -6,10 +6,11 @@ and everything else is still checked, so that all mistakes of a spec are told at
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NoReturn
 
-from archspec.errors import ExpressionError, Position, Problem, SpecError, Use
+from archspec.errors import ExpressionError, Position, Problem, SpecError, Use, did_you_mean
 from archspec.graph.check import check_reach, read_outputs
 from archspec.graph.graph import Graph, Group, Node, digraph_of
 from archspec.graph.init_rules import read_rules
@@ -26,17 +27,25 @@ from archspec.tensor import SHAPES, Shape
 MAX_NODES = 200_000
 
 
-def compile(spec: Spec, settings: dict[str, Any] | None = None, max_nodes: int = MAX_NODES) -> Graph:
-    """The graph of a spec, with some params set. Errors: SpecError with every problem of the spec"""
+def compile(
+    spec: Spec,
+    settings: dict[str, Any] | None = None,
+    max_nodes: int = MAX_NODES,
+    sizes: Mapping[str, Any] | None = None,
+) -> Graph:
+    """The graph of a spec, with some params and sizes of inputs set.
+
+    Errors: SpecError with every problem of the spec
+    """
     with no_collection():
-        return Compiler(spec, settings or {}, max_nodes).graph()
+        return Compiler(spec, settings or {}, max_nodes, sizes or {}).graph()
 
 
 class Compiler:
     """Compiles one spec under one choice of params."""
 
-    def __init__(self, spec: Spec, settings: dict[str, Any], max_nodes: int) -> None:
-        self.spec, self.settings, self.max_nodes = spec, settings, max_nodes
+    def __init__(self, spec: Spec, settings: dict[str, Any], max_nodes: int, sizes: Mapping[str, Any]) -> None:
+        self.spec, self.settings, self.max_nodes, self.sizes = spec, settings, max_nodes, sizes
         self.problems = list(spec.problems)
         self.nodes: dict[str, Node] = {}
         self.groups: dict[str, Group] = {}
@@ -44,7 +53,10 @@ class Compiler:
         self.used: set[str] = set()
         """Blocks that are used somewhere."""
         self.blocks: list[str] = []
-        self.sizes: dict[str, int] = {}
+        """Blocks that are being expanded, outermost first."""
+        self.sharing: list[Position] = []
+        """Where the `shares` stand that are being followed, outermost first."""
+        self.least_sizes: dict[str, int] = {}
 
     def graph(self) -> Graph:
         params = bind(self.spec.params, self.settings, self.problems)
@@ -65,6 +77,7 @@ class Compiler:
         if self.problems:
             raise SpecError(tidy(self.problems))
         changed = {name: params[name] for name in params if name in self.settings}
+        changed |= {name: "x".join(map(str, self.sizes[name])) for name in self.spec.inputs if name in self.sizes}
         return Graph(
             self.spec.name,
             self.spec.description,
@@ -85,10 +98,14 @@ class Compiler:
 
     def _inputs(self, scope: Scope) -> dict[str, Flow]:
         flows = {}
+        for name in self.sizes.keys() - self.spec.inputs.keys():
+            hint = did_you_mean(name, self.spec.inputs, "inputs")
+            self.problems.append(Problem("unknown-input", f"there is no input `{name}` to resize", hint=hint))
         for name, (key, value) in self.spec.inputs.items():
             flow = POISON
             try:
-                shape = self._input_shape(name, value, self.resolve(value, scope))
+                dims = list(self.sizes[name]) if name in self.sizes else self.resolve(value, scope)
+                shape = self._input_shape(name, None if name in self.sizes else value.position, dims)
                 node = Node(name, "input", None, {}, (), shape, key.position)
                 self.nodes[name] = node
                 flow = Flow(name, shape)
@@ -97,17 +114,17 @@ class Compiler:
             flows[name] = flow
         return flows | {"input": only(flows) or POISON} if len(flows) == 1 else flows
 
-    def _input_shape(self, name: str, value: Value, dims: object) -> Shape:
+    def _input_shape(self, name: str, position: Position | None, dims: object) -> Shape:
         sizes = dims if isinstance(dims, list) else []
         if not sizes or not all(type(size) is int and 0 < size < 2**31 for size in sizes):
             message = (
                 f"input `{name}` must be [channels, height, width] or [features], each from 1, found {shown(dims)}"
             )
-            self.report("bad-input", message, value.position)
+            self.report("bad-input", message, position)
         if len(sizes) not in SHAPES:
             message = f"input `{name}` has {len(sizes)} axes, found {shown(dims)}; it must have 1 or 3"
             hint = "[channels, height, width] or [features]; the batch axis is implied"
-            self.report("bad-input", message, value.position, hint=hint)
+            self.report("bad-input", message, position, hint=hint)
         return SHAPES[len(sizes)](*sizes)
 
     # What the walk uses.
@@ -192,10 +209,10 @@ class Compiler:
         block = self.spec.blocks.get(op)
         if block is None or depth > MAX_NESTING:
             return 1
-        if op not in self.sizes:
-            self.sizes[op] = 0  # for blocks that use themselves
-            self.sizes[op] = self._least_size_of(block.layers, depth + 1)
-        return self.sizes[op]
+        if op not in self.least_sizes:
+            self.least_sizes[op] = 0  # for blocks that use themselves
+            self.least_sizes[op] = self._least_size_of(block.layers, depth + 1)
+        return self.least_sizes[op]
 
     def _least_size_of(self, layers: Layers, depth: int) -> int:
         total = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping as Dict
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -31,8 +32,13 @@ class Expectation(BaseModel):
     """Output shapes by the layer's path."""
 
 
-def check(spec: Spec, settings: dict[str, Any] | None = None, max_nodes: int = MAX_NODES) -> Graph:
-    """Compile a spec and check all it says of itself; its cases are left out where params are set.
+def check(
+    spec: Spec,
+    settings: dict[str, Any] | None = None,
+    max_nodes: int = MAX_NODES,
+    sizes: Dict[str, Any] | None = None,
+) -> Graph:
+    """Compile a spec and check all it says of itself; its cases are left out where params or sizes are set.
 
     Errors: SpecError
     """
@@ -45,12 +51,12 @@ def check(spec: Spec, settings: dict[str, Any] | None = None, max_nodes: int = M
         if case is not None and isinstance(item, Mapping):
             cases.append((case, item))
     try:
-        graph = compile(spec, settings, max_nodes)
+        graph = compile(spec, settings, max_nodes, sizes)
     except SpecError as error:
         raise SpecError([*error.problems, *problems]) from None
     graphs = [graph]
     for case, item in cases:
-        if settings and not case.settings:
+        if (settings or sizes) and not case.settings:
             continue
         try:
             found = compile(spec, case.settings, max_nodes) if case.settings else graph
@@ -59,7 +65,7 @@ def check(spec: Spec, settings: dict[str, Any] | None = None, max_nodes: int = M
             continue
         graphs.append(found)
         problems += _compare(case, item, found)
-    if settings and unused_rules(graphs):
+    if (settings or sizes) and unused_rules(graphs):
         graphs.append(compile(spec, None, max_nodes))
     problems += unused_rules(graphs)
     if problems:

@@ -40,6 +40,8 @@ class Node:
     """What its backward needs again."""
     place: int = 0
     """Which of the devices given at build time it runs on."""
+    shares: str = ""
+    """The earlier node whose parameters it uses; then it has none of its own."""
 
     @property
     def params(self) -> int:
@@ -99,7 +101,7 @@ class Graph:
     settings: Mapping[str, Any]
     """Values of the spec's params."""
     changed: Mapping[str, Any]
-    """Those given from outside."""
+    """What was given from outside: params, and the sizes of inputs as text."""
     outputs: tuple[Output, ...]
     rules: tuple[InitRule, ...]
     groups: Mapping[str, Group]
@@ -131,6 +133,12 @@ class Graph:
     @property
     def layers(self) -> tuple[Node, ...]:
         return tuple(node for node in self if node.block is not None)
+
+    @property
+    def crossings(self) -> tuple[tuple[str, int], ...]:
+        """The values that another place reads than the one they are made at: (node, place), each once."""
+        read = ((name, node.place) for node in self for name in node.inputs)
+        return tuple(dict.fromkeys((name, place) for name, place in read if self[name].place != place))
 
     @property
     def main_outputs(self) -> tuple[Output, ...]:

@@ -50,6 +50,8 @@ class Binding:
     """Where its `when` left it out: how that was written."""
     stand_in: bool = False
     """Whether it was left out and stands for its `else`."""
+    again: Callable[[str, tuple[Flow, ...]], Binding] | None = None
+    """Applies the layer again, at another path and to other inputs, with the same parameters."""
 
 
 @dataclass(slots=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping as Dict
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from archspec.block import Block, Composite, Primitive
@@ -24,6 +25,29 @@ if TYPE_CHECKING:
 
 
 MAX_NESTING = 100
+MAX_PLACES = 1024
+
+Maker = Callable[[str, tuple[Flow, ...], str], Binding]
+"""Makes a layer at a path from its inputs, with the parameters of the layer at another path where one is given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One use of an op: the layer it is written as, its path, what it reads, and where it runs."""
+
+    layer: Layer
+    path: str
+    op: str
+    inputs: tuple[Flow, ...]
+    scope: Scope
+    place: int = 0
+    shares: str = ""
+    """Path of the earlier layer whose parameters it uses."""
+
+    @property
+    def context(self) -> dict[str, Any]:
+        """What its problems carry."""
+        return {"layer": self.path, "op": self.op, "uses": self.scope.frame.uses}
 
 
 @dataclass
@@ -37,6 +61,10 @@ class Body:
     """What the names of its layers begin with."""
     current: Flow | None
     """What the next layer reads unless it says otherwise."""
+    place: int = 0
+    """The device of layers that do not say theirs."""
+    shares: str = ""
+    """What the names of the layers begin with whose parameters these layers use, where this is a sharing layer."""
     number: int = 0
     """The next layer's name in a list."""
     layout: Layout = field(init=False)
@@ -80,13 +108,72 @@ class Body:
             self._check_otherwise(layer, layer.otherwise)
         if layer.when is not None and not self._is_present(layer):
             self._leave_out(layer, _written(layer.when))
-        elif layer.layers is not None:
-            self._group(layer, layer.layers)
-        elif layer.repeat is not None:
-            self._repeat(layer)
+            return
+        make = self._again(layer, layer.shares) if layer.shares is not None else self._maker(layer)
+        if make is None:
+            self._leave_out(layer, "repeat: 0")
+            return
+        inputs = self._inputs(layer)
+        if layer.repeat is not None and layer.repeat.flat:
+            binding = replace(make(self.path, inputs, ""), again=None)  # its copies are layers of their own
         else:
-            inputs = self._inputs(layer)
-            self._bind(layer.name, self._apply(layer, self._next_name(layer), inputs, self.scope))
+            binding = self._made(make, self._next_name(layer), inputs)
+        self._bind(layer.name, binding)
+        self.current = binding.flow
+
+    def _made(self, make: Maker, name: str, inputs: tuple[Flow, ...]) -> Binding:
+        """A layer of this body, which can be applied again."""
+        path = self.path + name
+        binding = make(path, inputs, self.shares + name if self.shares else "")
+        return replace(binding, again=lambda there, others: make(there, others, path))
+
+    def _maker(self, layer: Layer) -> Maker | None:
+        """What makes the layer at a path, once or again; None where it repeats 0 times."""
+        if layer.layers is not None:
+            place = self._place(layer, self.scope)
+            return partial(self._group, layer, layer.layers, place)
+        if layer.repeat is None:
+            return partial(self._apply, layer, self.scope)
+        assert layer.op is not None
+        count = self._count(layer.repeat.count, "repeat", layer)
+        start = self._count(layer.repeat.start, "start", layer) if layer.repeat.start is not None else 0
+        return partial(self._repeat, layer, count, start) if count else None
+
+    def _again(self, layer: Layer, reference: Scalar) -> Maker:
+        """What applies the layer again that `shares` names."""
+        self._read(reference, layer)
+        binding = self.scope.binding(reference.text)
+        if binding.flow is POISON:
+            raise Poisoned
+        again = binding.again
+        if again is None or binding.stand_in:
+            found = "an input"
+            if binding.stand_in:
+                found = "which is left out here and stands for its `else`"
+            elif reference.text in self.layout.bound:
+                found = "a flat repeat, whose copies are layers of their own"
+            message = f"`shares` must name a layer, found `{reference.text}`, {found}"
+            self._report("bad-shares", message, reference.position, layer)
+
+        def make(path: str, inputs: tuple[Flow, ...], shares: str) -> Binding:
+            self.compiler.sharing.append(reference.position)
+            try:
+                return again(path, inputs)
+            finally:
+                self.compiler.sharing.pop()
+
+        return make
+
+    def _place(self, layer: Layer, scope: Scope) -> int:
+        """The device a layer runs on: its own `place`, else that of what it is in."""
+        if layer.place is None:
+            return self.place
+        place = self._resolve(layer.place, layer, scope)
+        if type(place) is not int or not 0 <= place < MAX_PLACES:
+            message = f"`place` must be a whole number from 0, found {shown(place)}"
+            hint = "it counts the devices given at build time"
+            self._report("bad-place", message, layer.place.position, layer, hint=hint)
+        return int(place)
 
     def _next_name(self, layer: Layer) -> str:
         if not self.layers.listed:
@@ -131,8 +218,11 @@ class Body:
                 raise ReferenceProblem("later-layer", f"`{text}` reads itself", "name an earlier layer")
             return self.scope.resolve(text)
         except ReferenceProblem as problem:
-            op = layer.op.text if layer.op else ""
-            self._report(problem.slug, problem.message, reference.position, layer, op, problem.hint)
+            op, hint = layer.op.text if layer.op else "", problem.hint
+            if problem.slug == "unknown-layer" and text.split(".")[-1] in self.compiler.spec.removed:
+                at = self.compiler.spec.removed[text.split(".")[-1]]
+                hint = f"`edit` removed it ({at.source.name}:{at.line}); change this `from` there too"
+            self._report(problem.slug, problem.message, reference.position, layer, op, hint)
 
     def _read_or_poison(self, reference: Scalar, layer: Layer) -> Flow:
         """What a reference reads; a wrong one is told, and does not keep the rest of the layer from being checked."""
@@ -153,35 +243,25 @@ class Body:
         assert self.current is not None
         return (self.current,)
 
-    def _group(self, layer: Layer, layers: Layers) -> None:
-        (flow,) = self._inputs(layer)
-        path = self.path + self._next_name(layer)
+    def _group(
+        self, layer: Layer, layers: Layers, place: int, path: str, inputs: tuple[Flow, ...], shares: str
+    ) -> Binding:
+        """The layers of an inline group."""
+        if len(inputs) != 1:
+            message = f"a group of layers reads one value, found {len(inputs)}"
+            self._report("wrong-arity", message, layer.position, layer, hint="make it a block with several `inputs`")
+        (flow,) = inputs
         self._refuse_depth(layer, path)
         layout = Layout(parent=self.layout, owner=layer.name)
         self.compiler.groups[path] = Group(path, "", {}, layer.position)
         scope = Scope(self.scope.frame, layout)
-        result = Body(self.compiler, layers, scope, path + ".", flow).run()
+        result = Body(self.compiler, layers, scope, path + ".", flow, place, shares and shares + ".").run()
         assert result is not None
-        self._bind(layer.name, Binding(result, layout))
-        self.current = result
+        return Binding(result, layout)
 
     def _refuse_depth(self, layer: Layer, path: str) -> None:
         if path.count(".") >= MAX_NESTING:
             self._report("too-deep", f"layers are nested more than {MAX_NESTING} deep", layer.position, layer)
-
-    def _repeat(self, layer: Layer) -> None:
-        assert layer.repeat is not None and layer.op is not None
-        count = self._count(layer.repeat.count, "repeat", layer)
-        start = self._count(layer.repeat.start, "start", layer) if layer.repeat.start is not None else 0
-        if count == 0:
-            self._leave_out(layer, "repeat: 0")
-            return
-        flows = self._inputs(layer)
-        if len(flows) != 1:
-            message = f"a repeated layer reads one value, found {len(flows)}"
-            self._report("wrong-arity", message, layer.position, layer, hint="each copy reads the one before it")
-        self.compiler.check_room(count, layer.op.text, layer.position)
-        self._copies(layer, flows[0], count, start)
 
     def _count(self, value: Value, what: str, layer: Layer) -> int:
         count = self._resolve(value, layer)
@@ -190,55 +270,51 @@ class Body:
             self._report("bad-repeat", message, value.position, layer)
         return int(count)
 
-    def _copies(self, layer: Layer, flow: Flow, count: int, start: int) -> None:
-        assert layer.repeat is not None
-        flat = layer.repeat.flat
-        inside = Layout(owner=layer.name)
-        prefix = ""
-        if not flat:
-            prefix = self._next_name(layer)
-            self.compiler.groups[self.path + prefix] = Group(self.path + prefix, "", {}, layer.position)
-        binding = Binding(flow)
+    def _repeat(
+        self, layer: Layer, count: int, start: int, path: str, inputs: tuple[Flow, ...], shares: str
+    ) -> Binding:
+        """The copies of a layer, each reading the one before it: inside a group at `path`, or beside each other."""
+        assert layer.repeat is not None and layer.op is not None
+        if len(inputs) != 1:
+            message = f"a repeated layer reads one value, found {len(inputs)}"
+            self._report("wrong-arity", message, layer.position, layer, hint="each copy reads the one before it")
+        self.compiler.check_room(count, layer.op.text, layer.position)
+        inside = self.layout if layer.repeat.flat else Layout(owner=layer.name)
+        copies = self if layer.repeat.flat else replace(self, path=path + ".", shares=shares and shares + ".")
+        if not layer.repeat.flat:
+            self.compiler.groups[path] = Group(path, "", {}, layer.position)
+        binding = Binding(inputs[0])
         for index in range(count):
             scope = replace(self.scope, copy=Copy(index, count))
-            if not flat:
-                name = f"{prefix}.{start + index}"
-            elif self.layers.listed:
-                name = self._next_name(layer)
-            else:
-                name = f"{layer.name}{start + index}"
-                self._refuse_taken(name, layer)
-            binding = self._apply(layer, name, (binding.flow,), scope)
-            if flat:
-                self._bind(name, binding)
-            else:
-                inside.bound[str(start + index)] = binding
+            name = self._flat_name(layer, start + index) if layer.repeat.flat else str(start + index)
+            binding = copies._made(partial(self._apply, layer, scope), name, (binding.flow,))
+            if not self.layers.listed or not layer.repeat.flat:
+                inside.bound[name] = binding
             if binding.flow is POISON:
                 break
-        self._bind(layer.name, Binding(binding.flow, binding.inside if flat else inside))
-        self.current = binding.flow
+        return Binding(binding.flow, binding.inside if layer.repeat.flat else inside)
+
+    def _flat_name(self, layer: Layer, number: int) -> str:
+        if self.layers.listed:
+            return self._next_name(layer)
+        self._refuse_taken(f"{layer.name}{number}", layer)
+        return f"{layer.name}{number}"
 
     def _refuse_taken(self, name: str, layer: Layer) -> None:
         if name in self.layout.written or name in self.layout.bound:
             message = f"a copy is called `{name}`, which is already the name of a layer"
             self._report("duplicate-name", message, layer.position, layer, hint="another `start`, or another name")
 
-    def _apply(self, layer: Layer, name: str, inputs: tuple[Flow, ...], scope: Scope) -> Binding:
+    def _apply(self, layer: Layer, scope: Scope, path: str, inputs: tuple[Flow, ...], shares: str) -> Binding:
         """One use of the layer's op."""
         assert layer.op is not None
-        op, path = self._op(layer, scope), self.path + name
+        op = self._op(layer, scope)
+        call = Call(layer, path, op, inputs, scope, self._place(layer, scope), shares)
         definition = self.compiler.spec.blocks.get(op)
-        context = {"layer": path, "op": op, "uses": scope.frame.uses}
-        if definition is not None:
-            binding = self._use(definition, layer, path, inputs, scope, context)
-        elif op in BLOCKS:
-            binding = self._built_in(block_class(op), layer, path, inputs, scope, context)
-        else:
-            known = [*self.compiler.spec.blocks, *BLOCKS]
-            hint = did_you_mean(op, known, "ops")
-            self.compiler.report("unknown-op", f"there is no op `{op}`", layer.op.position, hint=hint, **context)
-        self.current = binding.flow
-        return binding
+        if definition is None and op not in BLOCKS:
+            hint = did_you_mean(op, [*self.compiler.spec.blocks, *BLOCKS], "ops")
+            self.compiler.report("unknown-op", f"there is no op `{op}`", layer.op.position, hint=hint, **call.context)
+        return self._use(definition, call) if definition is not None else self._built_in(block_class(op), call)
 
     def _op(self, layer: Layer, scope: Scope) -> str:
         assert layer.op is not None
@@ -247,133 +323,118 @@ class Body:
             self._report("bad-layer", f"`op` must name a block, found {shown(op)}", layer.op.position, layer)
         return op
 
-    def _fields(self, layer: Layer, scope: Scope, context: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    def _fields(self, call: Call) -> tuple[dict[str, Any], bool]:
         """The fields that can be worked out, and whether they are all."""
         found = {}
-        for name, (_, value) in layer.fields.items():
+        for name, (_, value) in call.layer.fields.items():
             try:
-                found[name] = self.compiler.resolve(value, scope, layer=context["layer"], op=context["op"])
+                found[name] = self.compiler.resolve(value, call.scope, layer=call.path, op=call.op)
             except Poisoned:
                 continue
-        return found, len(found) == len(layer.fields)
+        return found, len(found) == len(call.layer.fields)
 
-    def _built_in(
-        self,
-        cls: type[Block],
-        layer: Layer,
-        path: str,
-        inputs: tuple[Flow, ...],
-        scope: Scope,
-        context: dict[str, Any],
-    ) -> Binding:
-        fields, complete = self._fields(layer, scope, context)
-        problems = self.compiler.problems
+    def _built_in(self, cls: type[Block], call: Call) -> Binding:
+        layer, problems = call.layer, self.compiler.problems
+        fields, complete = self._fields(call)
         if not complete:
-            refuse_unknown_fields(cls, fields, layer.fields, layer.position, cls.op, problems, **context)
+            refuse_unknown_fields(cls, fields, layer.fields, layer.position, cls.op, problems, **call.context)
             raise Poisoned
-        block = validated(cls, fields, layer.fields, layer.position, cls.op, problems, **context)
-        if block is None or any(flow.shape is None for flow in inputs):
+        block = validated(cls, fields, layer.fields, layer.position, cls.op, problems, **call.context)
+        if block is None or any(flow.shape is None for flow in call.inputs):
             raise Poisoned
         if isinstance(block, Composite):
-            return self._composite(block, fields, layer, path, inputs, context)
+            return self._composite(block, fields, call)
         assert isinstance(block, Primitive)
-        return Binding(self._primitive(block, fields, layer.position, layer.fields, path, inputs, context))
+        return Binding(self._primitive(block, fields, call))
 
-    def _primitive(
-        self,
-        block: Primitive,
-        fields: dict[str, Any],
-        position: Position,
-        at: Dict[str, tuple[Scalar, Value]],
-        path: str,
-        inputs: tuple[Flow, ...],
-        context: dict[str, Any],
-    ) -> Flow:
-        shapes = tuple(flow.shape for flow in inputs if flow.shape is not None)
+    def _primitive(self, block: Primitive, fields: dict[str, Any], call: Call) -> Flow:
+        shapes = tuple(flow.shape for flow in call.inputs if flow.shape is not None)
         try:
             shape = infer(block, shapes)
         except BlockError as error:
-            clash = Clash(self.compiler.nodes, self.compiler.groups, self.path, position, inputs)
+            clash = Clash(self.compiler.nodes, self.compiler.groups, self.path, call.layer.position, call.inputs)
             hint = clash.hint(error) or error.hint
-            self.compiler.report(error.slug, error.message, position, hint=hint, **context)
+            self.compiler.report(error.slug, error.message, call.layer.position, hint=hint, **call.context)
         node = Node(
-            path,
-            block.op,
-            block,
-            fields,
-            tuple(flow.node for flow in inputs),
-            shape,
-            position,
-            block.parameters(*shapes),
-            block.buffers(*shapes),
-            block.macs(*shapes),
-            block.window(*shapes),
-            block.saves(*shapes),
+            name=call.path,
+            op=block.op,
+            block=block,
+            fields=fields,
+            inputs=tuple(flow.node for flow in call.inputs),
+            shape=shape,
+            position=call.layer.position,
+            weights=block.parameters(*shapes),
+            buffers=block.buffers(*shapes),
+            macs=block.macs(*shapes),
+            window=block.window(*shapes),
+            saves=block.saves(*shapes),
+            place=call.place,
         )
-        return self.compiler.add(node)
+        return self.compiler.add(self._sharing(node, call) if call.shares else node)
 
-    def _composite(
-        self,
-        block: Composite,
-        fields: dict[str, Any],
-        layer: Layer,
-        path: str,
-        inputs: tuple[Flow, ...],
-        context: dict[str, Any],
-    ) -> Binding:
+    def _sharing(self, node: Node, call: Call) -> Node:
+        """A node that uses the parameters of an earlier one, which must have the same."""
+        original = self.compiler.nodes.get(call.shares)
+        if original is not None and original.shares:
+            original = self.compiler.nodes[original.shares]
+        if original is None or _state(original) != _state(node):
+            there = f"has {_state(original) or 'none'}" if original else "is not there"
+            message = (
+                f"it shares the parameters of `{call.shares}`, which {there}; here they are {_state(node) or 'none'}"
+            )
+            hint = "both must read values with the same channels"
+            self.compiler.report("bad-shares", message, self.compiler.sharing[-1], hint=hint, **call.context)
+        if not node.weights and not node.buffers:
+            return node
+        return replace(node, weights={}, buffers={}, shares=original.name, place=original.place)
+
+    def _composite(self, block: Composite, fields: dict[str, Any], call: Call) -> Binding:
         """Have a block written in Python add its layers."""
-        self.compiler.groups[path] = Group(path, block.op, fields, layer.position)
-        builder = PythonBuilder(self, layer, path, context)
+        self.compiler.groups[call.path] = Group(call.path, block.op, fields, call.layer.position)
+        builder = PythonBuilder(self, call)
         try:
-            result = block.expand(builder, *inputs)
+            result = block.expand(builder, *call.inputs)
         except BlockError as error:
-            self.compiler.report(error.slug, error.message, layer.position, hint=error.hint, **context)
+            self.compiler.report(error.slug, error.message, call.layer.position, hint=error.hint, **call.context)
         return Binding(result, builder.layout)
 
-    def _use(
-        self,
-        block: BlockDefinition,
-        layer: Layer,
-        path: str,
-        inputs: tuple[Flow, ...],
-        scope: Scope,
-        context: dict[str, Any],
-    ) -> Binding:
+    def _use(self, block: BlockDefinition, call: Call) -> Binding:
         """Expand a block written in YAML."""
-        stack = self.compiler.blocks
+        stack, layer, inputs = self.compiler.blocks, call.layer, call.inputs
         if block.name in stack:
             chain = " -> ".join([*stack[stack.index(block.name) :], block.name])
-            self.compiler.report("block-recursion", f"a block uses itself: {chain}", layer.position, **context)
-        self._refuse_depth(layer, path)
-        params = self._params(block, layer, scope, context)
+            self.compiler.report("block-recursion", f"a block uses itself: {chain}", layer.position, **call.context)
+        self._refuse_depth(layer, call.path)
+        params = self._params(block, call)
         if len(inputs) != len(block.inputs):
             message = f"block `{block.name}` takes {counted(len(block.inputs))}, found {len(inputs)}"
             hint = f"its inputs: {', '.join(block.inputs)} (line {block.position.line})"
-            self.compiler.report(ArityError.slug, message, layer.position, hint=hint, **context)
+            self.compiler.report(ArityError.slug, message, layer.position, hint=hint, **call.context)
         flows = dict(zip(block.inputs, inputs, strict=True))
         if len(flows) == 1:
             flows["input"] = inputs[0]
-        uses = (*scope.frame.uses, Use(path, layer.position))
-        frame = Frame(params, block.let, flows, self.compiler.work_out, uses, path)
+        uses = (*call.scope.frame.uses, Use(call.path, layer.position))
+        frame = Frame(params, block.let, flows, self.compiler.work_out, uses, call.path)
         inner = Scope(frame, Layout(owner=""))
-        self.compiler.groups[path] = Group(path, block.name, params, layer.position)
-        self.compiler.enter(path, block.name, uses, layer.position)
+        self.compiler.groups[call.path] = Group(call.path, block.name, params, layer.position)
+        self.compiler.enter(call.path, block.name, uses, layer.position)
         stack.append(block.name)
         try:
             self.compiler.start_frame(frame, block.checks, inner)
             current = inputs[0] if len(inputs) == 1 else None
-            result = Body(self.compiler, block.layers, inner, path + ".", current).run()
+            shares = call.shares and call.shares + "."
+            result = Body(self.compiler, block.layers, inner, call.path + ".", current, call.place, shares).run()
         finally:
             stack.pop()
         if result is None:
             message = f"no layer of block `{block.name}` is present, and it has several inputs to pass on"
-            self.compiler.report("no-layer", message, layer.position, **context)
+            self.compiler.report("no-layer", message, layer.position, **call.context)
         return Binding(result, inner.layout)
 
-    def _params(self, block: BlockDefinition, layer: Layer, scope: Scope, context: dict[str, Any]) -> dict[str, object]:
+    def _params(self, block: BlockDefinition, call: Call) -> dict[str, object]:
         """The values of a block's params at one use."""
-        before = len(self.compiler.problems)
-        given, complete = self._fields(layer, scope, context)
+        before, layer, context = len(self.compiler.problems), call.layer, call.context
+        given, complete = self._fields(call)
         where = f"line {block.position.line}"
         if block.position.source.name != layer.position.source.name:
             where = f"{block.position.source.name}:{block.position.line}"
@@ -420,28 +481,36 @@ def check_unused(compiler: Compiler, layers: Layers) -> None:
 class PythonBuilder:
     """What a composite written in Python adds its layers to."""
 
-    def __init__(self, body: Body, layer: Layer, path: str, context: dict[str, Any]) -> None:
-        self.body, self.written, self.path, self.context = body, layer, path, context
-        self.layout = Layout(owner=layer.name)
+    def __init__(self, body: Body, call: Call) -> None:
+        self.body, self.call = body, call
+        self.layout = Layout(owner=call.layer.name)
 
     def layer(self, name: str, op: str, *inputs: Flow, **fields: Any) -> Flow:
         """Add the layer `name` and return its output. Errors: BlockError if there is no such op"""
         if op not in BLOCKS:
-            raise BlockError(f"{self.context['op']} uses the op `{op}`, which does not exist", did_you_mean(op, BLOCKS))
+            raise BlockError(f"{self.call.op} uses the op `{op}`, which does not exist", did_you_mean(op, BLOCKS))
         if name in self.layout.bound:
-            raise BlockError(f"{self.context['op']} adds two layers called `{name}`")
-        path, position = f"{self.path}.{name}", self.written.position
-        context = {**self.context, "layer": path, "op": op}
-        block = validated(block_class(op), fields, None, position, op, self.body.compiler.problems, **context)
+            raise BlockError(f"{self.call.op} adds two layers called `{name}`")
+        shares = f"{self.call.shares}.{name}" if self.call.shares else ""
+        call = replace(self.call, path=f"{self.call.path}.{name}", op=op, inputs=inputs, shares=shares)
+        problems = self.body.compiler.problems
+        block = validated(block_class(op), fields, None, call.layer.position, op, problems, **call.context)
         if block is None:
             raise Poisoned
         if isinstance(block, Composite):
-            binding = self.body._composite(block, fields, self.written, path, inputs, context)
+            binding = self.body._composite(block, fields, call)
         else:
             assert isinstance(block, Primitive)
-            binding = Binding(self.body._primitive(block, fields, position, {}, path, inputs, context))
+            binding = Binding(self.body._primitive(block, fields, call))
         self.layout.bound[name] = binding
         return binding.flow
+
+
+def _state(node: Node) -> str:
+    """A node's parameters and buffers, as a message shows them."""
+    shapes = {name: entry.shape for name, entry in node.weights.items()}
+    shapes |= {name: entry.shape for name, entry in node.buffers.items()}
+    return ", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in shapes.items())
 
 
 def _written(value: Value) -> str:

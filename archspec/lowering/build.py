@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 from archspec.errors import BuildError
@@ -15,23 +17,46 @@ def lower(
     seed: int = 0,
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,
+    devices: Sequence[torch.device | str] = (),
 ) -> Network:
     """The module of a graph, initialised from a seed. torch's global generators are untouched.
 
+    With `devices`, each layer is on the device that its `place` counts, and values move between them.
     Errors: BuildError if the module's state differs from what its blocks declare, or memory runs out
     """
-    source, constructions = network_source(graph)
+    names = _check_devices(graph, device, devices)
+    source, constructions = network_source(graph, names)
     try:
         with torch.random.fork_rng(devices=[]):
             network = assemble(source, constructions)
         _check_state(network, graph)
         initialize(network, graph, seed)
-        return network.to(device=device, dtype=dtype)
+        network.to(device=device, dtype=dtype)
+        for node in graph.layers if names else ():
+            if node.weights or node.buffers:
+                network.get_submodule(node.name).to(names[node.place])
+        return network
     except (RuntimeError, MemoryError, AssertionError) as error:
         if "memory" in str(error) or isinstance(error, MemoryError):
             size = graph.params * 4 / 2**30
             raise BuildError(f"{graph.name} has {graph.params:,} params, {size:.1f} GiB in float32: no room") from None
         raise BuildError(f"{graph.name}: {str(error).splitlines()[0]}") from error
+
+
+def _check_devices(graph: Graph, device: object, devices: Sequence[torch.device | str]) -> tuple[str, ...]:
+    """The devices by name. Errors: BuildError if there are fewer than places"""
+    if devices and device is not None:
+        raise TypeError("give `device` or `devices`, not both")
+    if isinstance(devices, str):
+        raise TypeError(f"`devices` is a list of devices, found {devices!r}")
+    places = 1 + max(node.place for node in graph)
+    if devices and len(devices) < places:
+        last = next(node for node in graph if node.place == places - 1)
+        raise BuildError(
+            f"{graph.name} is placed on {places} devices, found {len(devices)}: {', '.join(map(str, devices))}\n"
+            f"  hint: {last.name} has place {last.place} (line {last.position.line}); a device may be named twice"
+        )
+    return tuple(map(str, devices))
 
 
 def _check_state(network: Network, graph: Graph) -> None:

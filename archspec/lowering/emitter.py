@@ -29,6 +29,8 @@ class Emitter:
 
     training: bool
     """Whether this is the training forward; else that of evaluation."""
+    devices: tuple[str, ...] = ()
+    """Where each place runs; empty where everything is on one device."""
     graph: fx.Graph = field(default_factory=fx.Graph)
     constructions: dict[str, Construction] = field(default_factory=dict)
     """By path of the layer."""
@@ -42,13 +44,25 @@ class Emitter:
         The values among `args` are what it is called with; everything else is literal and makes the module.
         """
         path = self._path()
+        literals = tuple(arg for arg in args if not isinstance(arg, fx.Proxy))
+        values = tuple(arg.node for arg in args if isinstance(arg, fx.Proxy))
+        made = Construction(cls, literals, kwargs)
+        shared = self.layer.shares if self.layer else ""
+        if shared:
+            if self.constructions.get(shared) != made:
+                raise BuildError(f"{path}: the module of {shared}, which it shares, is made otherwise")
+            return self._emit("call_module", shared, values, {})
         if path in self.constructions:
             raise BuildError(f"{path}: a layer has one module")
-        literals = tuple(arg for arg in args if not isinstance(arg, fx.Proxy))
         _refuse_objects(path, [*literals, *kwargs.values()])
-        self.constructions[path] = Construction(cls, literals, kwargs)
-        values = tuple(arg.node for arg in args if isinstance(arg, fx.Proxy))
+        self.constructions[path] = made
         return self._emit("call_module", path, values, {})
+
+    def moved(self, value: fx.Proxy, device: str) -> fx.Proxy:
+        """A value on another device."""
+        node = self.graph.create_node("call_method", "to", (value.node, device), name=f"{value.node.name}_moved")
+        node.meta["layer"] = value.node.meta["layer"]
+        return fx.Proxy(node)
 
     def function(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> fx.Proxy:
         """Call an importable function on values and literals."""
@@ -90,20 +104,30 @@ def _refuse_objects(path: str, values: list[Any]) -> None:
             raise BuildError(f"{path}: a module is made from literal arguments, found {value!r}")
 
 
-def emit(graph: Graph, training: bool) -> Emitter:
-    """The torch code of a graph, as it trains or as it evaluates."""
+def emit(graph: Graph, training: bool, devices: tuple[str, ...] = ()) -> Emitter:
+    """The torch code of a graph, as it trains or as it evaluates; values move where places are on different devices."""
     fx_graph = graph if training else graph.inference()
-    emitter = Emitter(training)
-    values: dict[str, fx.Proxy] = {}
+    emitter = Emitter(training, devices)
+    values: dict[tuple[str, int], fx.Proxy] = {}
+
+    def value(name: str, place: int) -> fx.Proxy:
+        """A value where a place can read it; each is moved there once."""
+        home = graph[name].place
+        if (name, place) not in values:
+            here = values[name, home]
+            values[name, place] = emitter.moved(here, devices[place]) if devices else here
+        return values[name, place]
+
     for node in fx_graph:
         if node.block is None:
             placeholder = emitter.graph.placeholder(node.name)
             placeholder.meta["layer"] = node.name
-            values[node.name] = fx.Proxy(placeholder)
+            values[node.name, node.place] = fx.Proxy(placeholder)
             continue
+        inputs = [value(name, node.place) for name in node.inputs]
         emitter.layer = node
         emitter.shapes = tuple(graph[name].shape for name in node.inputs)
-        values[node.name] = node.block.lower(emitter, *(values[name] for name in node.inputs))
-    results = tuple(values[output.node].node for output in fx_graph.outputs)
+        values[node.name, node.place] = node.block.lower(emitter, *inputs)
+    results = tuple(values[output.node, graph[output.node].place].node for output in fx_graph.outputs)
     emitter.graph.output(results[0] if len(results) == 1 else results)
     return emitter

@@ -34,9 +34,9 @@ class Group(nn.Module):
     """A named group of modules; the network's own forward calls what is inside."""
 
 
-def network_source(graph: Graph) -> tuple[str, dict[str, Construction]]:
+def network_source(graph: Graph, devices: tuple[str, ...] = ()) -> tuple[str, dict[str, Construction]]:
     """The source of a network's forwards, and how its modules are made."""
-    training, evaluation = emit(graph, training=True), emit(graph, training=False)
+    training, evaluation = emit(graph, True, devices), emit(graph, False, devices)
     imports: dict[str, str] = {}
     bodies = [
         _function("_forward_training", training, imports),

@@ -102,16 +102,19 @@ class Standalone:
         nodes = list(self.training.graph.nodes)
         self.results = list(nodes[-1].all_input_nodes) if len(graph.outputs) == 1 else list(nodes[-1].args[0])
         self.inputs = [node for node in nodes if node.op == "placeholder"]
+        self.dissolved = dissolved_groups(graph)
         self.root = self._tree(node for node in nodes if node.op not in ("placeholder", "output"))
         self.evaluated = {node.meta["layer"] for node in self.evaluation.graph.nodes if "layer" in node.meta}
 
     def _tree(self, nodes: Iterator[Value]) -> Part:
         root = Part("", "")
         for node in nodes:
-            at, path = root, ""
-            for name in node.meta["layer"].split("."):
-                path = f"{path}.{name}" if path else name
-                at = at.parts.setdefault(name, Part(name, path))
+            at, path, name = root, "", ""
+            for step in node.meta["layer"].split("."):
+                path = f"{path}.{step}" if path else step
+                name = f"{name}.{step}" if name else step
+                if path not in self.dissolved:
+                    at, name = at.parts.setdefault(name, Part(name, path)), ""
             at.code.append(node)
         return root
 
@@ -180,6 +183,10 @@ class Standalone:
         for child in use.part.parts.values():
             if child.is_layer:
                 for node in child.code:
+                    if is_shared(node):
+                        reads = tuple(local[value] for value in node.all_input_nodes)
+                        skeleton.append((child.name, "shared", inside(use.part, str(node.target)), reads))
+                        continue
                     skeleton.append((child.name, *self._sketch_node(child.name, node, local, use.slots)))
                 continue
             inner = self.uses[child.path]
@@ -254,10 +261,12 @@ class Standalone:
         group = self.graph.groups.get(use.part.path)
         if use.part is self.root or (group and group.op) or len(use.reads) != 1 or len(use.gives) != 1:
             return False
+        if any("." in name for name in use.part.parts):
+            return False
         previous = use.reads[0]
         for child in use.part.parts.values():
             if child.is_layer:
-                if len(child.code) != 1 or child.code[0].op != "call_module":
+                if len(child.code) != 1 or child.code[0].op != "call_module" or is_shared(child.code[0]):
                     return False
                 reads, gives = child.code[0].all_input_nodes, child.code
             else:
@@ -326,6 +335,8 @@ class ClassWriter:
         self.is_root = self.part is standalone.root
         self.slots = iter(enumerate(self.use.slots))
         self.init: list[str] = []
+        self.containers: set[str] = set()
+        """Dissolved groups that have a module of their own already."""
         self.kept: dict[str, None] = {}
         self.statements: list[tuple[bool, list[Value], str]] = []
         """(in training only, values it makes, expression)"""
@@ -388,10 +399,10 @@ class ClassWriter:
         return next((value for value in values if not self.standalone._trains_only(value)), values[-1])
 
     def _module(self, child: Part, node: Value, texts: dict[Value, str]) -> str:
-        made = self.standalone.training.constructions[str(node.target)]
-        self._assign(child.name, self._made(made))
+        if not is_shared(node):
+            self._assign(child.name, self._made(self.standalone.training.constructions[str(node.target)]))
         values = ", ".join(texts.get(v, _mark(v)) for v in node.all_input_nodes)
-        return f"{_attribute(child.name)}({values})"
+        return f"{_attribute(inside(self.part, str(node.target)))}({values})"
 
     def _made(self, made: Construction) -> str:
         positional, named = [], []
@@ -405,10 +416,15 @@ class ClassWriter:
         return f"{name}({', '.join([*positional, *named])})"
 
     def _assign(self, name: str, text: str) -> None:
-        if name.isidentifier() and not keyword.iskeyword(name):
-            self.init.append(f"self.{name} = {text}")
+        """Write down a child; those of a dissolved group are in an empty module of its name."""
+        outer, _, last = name.rpartition(".")
+        if outer and outer not in self.containers:
+            self.containers.add(outer)
+            self._assign(outer, "nn.Module()")
+        if last.isidentifier() and not keyword.iskeyword(last):
+            self.init.append(f"{_attribute(name)} = {text}")
         else:
-            self.init.append(f"self.add_module({name!r}, {text})")
+            self.init.append(f"{_attribute(outer)}.add_module({last!r}, {text})")
 
     def _call(self, node: Value, texts: dict[Value, str]) -> str:
         names = _argument_names(node.target, len(node.args))
@@ -530,12 +546,10 @@ class ClassWriter:
         return names
 
     def _short(self, value: Value) -> str:
-        layer = str(value.meta["layer"])
-        inside = layer[len(self.part.path) + 1 :] if self.part.path else layer
-        child = inside.split(".")[0]
-        part = self.part.parts[child]
+        name = inside(self.part, str(value.meta["layer"]))
+        child, part = next((n, p) for n, p in self.part.parts.items() if name == n or name.startswith(n + "."))
         several = not part.is_layer and len(self.standalone.uses[part.path].gives) > 1
-        return inside.replace(".", "_") if several else child
+        return name.replace(".", "_") if several else child
 
 
 def _height(part: Part) -> int:
@@ -605,8 +619,33 @@ def _with_values(value: Any, texts: dict[Value, str]) -> str:
     return repr(value)
 
 
-def _attribute(name: str) -> str:
-    return f"self.{name}" if name.isidentifier() and not keyword.iskeyword(name) else f"getattr(self, {name!r})"
+def _attribute(path: str) -> str:
+    """How the constructor and `forward` of a class reach what is at a path inside it."""
+    text = "self"
+    for name in path.split(".") if path else ():
+        plain = name.isidentifier() and not keyword.iskeyword(name)
+        text = f"{text}.{name}" if plain else f"getattr({text}, {name!r})"
+    return text
+
+
+def inside(part: Part, path: str) -> str:
+    """A path as it is seen from a part that it is inside of."""
+    return path[len(part.path) + 1 :] if part.path else path
+
+
+def is_shared(node: Value) -> bool:
+    """Whether a node calls the module of another layer."""
+    return node.op == "call_module" and node.target != node.meta["layer"]
+
+
+def dissolved_groups(graph: Graph) -> set[str]:
+    """Groups that use parameters from outside: their code stands in the class that holds those."""
+    found = set()
+    for node in graph:
+        names = node.name.split(".")[:-1] if node.shares else []
+        paths = (".".join(names[: depth + 1]) for depth in range(len(names)))
+        found |= {path for path in paths if not node.shares.startswith(path + ".")}
+    return found
 
 
 def _identifier(name: str) -> str:

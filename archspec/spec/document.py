@@ -18,8 +18,6 @@ from archspec.spec.reader import Mapping, Scalar, Sequence, Value, plain, shown
 VERSION = 1
 RESERVED = ("op", "layers", "from", "repeat", "when", "else", "place", "shares")
 """Keys of a layer that are not fields of its block."""
-LATER = ("place", "shares", "edit", "requires")
-"""Keys the language reserves and this version does not know yet."""
 SECTIONS = [
     "archspec",
     "name",
@@ -45,7 +43,7 @@ EXAMPLES = {
     "params": "for example params: {classes: 1000}",
 }
 """What to write where a section is not a mapping."""
-LIBRARY_SECTIONS = ("archspec", "description", "paper", "use", "blocks")
+LIBRARY_SECTIONS = ("archspec", "description", "paper", "requires", "use", "blocks")
 BLOCK_SECTIONS = ("description", "params", "let", "check", "inputs", "layers")
 
 NAME = re.compile(r"[A-Za-z0-9_-]+")
@@ -128,18 +126,22 @@ class Repeat:
 
 @dataclass(slots=True)
 class Layer:
-    """A layer as written: an op with fields, or an inline group of layers."""
+    """A layer as written: an op with fields, an inline group of layers, or an earlier layer applied again."""
 
     name: str
     position: Position
     op: Scalar | None = None
     layers: Layers | None = None
+    shares: Scalar | None = None
+    """The earlier layer that it applies again, with the same parameters."""
     inputs: list[Scalar] | None = None
     """What `from` names."""
     repeat: Repeat | None = None
     when: Value | None = None
     otherwise: Scalar | None = None
     """What `else` names."""
+    place: Value | None = None
+    """Which of the devices given at build time it runs on; unsaid, its group's."""
     fields: dict[str, tuple[Scalar, Value]] = field(default_factory=dict)
     broken: bool = False
     """Whether its mistakes are already told, so that nothing more can be said of it."""
@@ -198,6 +200,10 @@ class Spec:
     """Mistakes of form; the graph adds its own, so that all are told at once."""
     settings: dict[str, Any] = field(default_factory=dict)
     """Values given to params from outside."""
+    sizes: dict[str, Any] = field(default_factory=dict)
+    """Sizes given to inputs from outside."""
+    removed: dict[str, Position] = field(default_factory=dict)
+    """Names of layers that an `edit` removed, and where it stands."""
 
     def __repr__(self) -> str:
         return f"Spec({self.name}, from {self.position.source.name})"
@@ -233,11 +239,8 @@ def _refuse_unknown(
     mapping: Mapping, known: tuple[str, ...] | list[str], what: str, listed: str, problems: list[Problem]
 ) -> None:
     for key, (scalar, _) in mapping.entries.items():
-        if key in LATER and key in known:
-            message = f"`{key}` is part of the language, but not of this version of archspec"
-            problems.append(Problem("not-yet", message, scalar.position))
-        elif key not in known:
-            hint = did_you_mean(key, [name for name in known if name not in LATER], listed)
+        if key not in known:
+            hint = did_you_mean(key, known, listed)
             problems.append(Problem("unknown-key", f"{what} has no `{key}`", scalar.position, hint=hint))
 
 
@@ -425,7 +428,8 @@ class _Parser:
             inner = self.problems[index]
             path = f"{called}.{inner.layer}" if inner.layer else called
             self.problems[index] = replace(inner, layer=path)
-        layer.broken |= len(self.problems) > before and layer.op is None and layer.layers is None
+        nothing = layer.op is None and layer.layers is None and layer.shares is None
+        layer.broken |= len(self.problems) > before and nothing
         return layer
 
     def _check_name(self, key: Scalar, inputs: list[str]) -> None:
@@ -445,11 +449,8 @@ class _Parser:
 
     def _fill(self, layer: Layer, value: Mapping, inputs: list[str]) -> None:
         op, group = value.get("op"), value.get("layers")
-        later = [value.entries[name][0] for name in ("place", "shares") if name in value.entries]
-        for key in later:
-            message = f"`{key.text}` is part of the language, but not of this version of archspec"
-            self._add("not-yet", message, key.position)
-        if later and op is None and group is None:
+        if "shares" in value.entries:
+            self._sharing(layer, value)
             return
         if (op is None) == (group is None):
             message = "a layer has either `op` or `layers`" + (", not both" if op else "; this one has neither")
@@ -465,6 +466,8 @@ class _Parser:
                 layer.when = entry
             elif name == "else":
                 layer.otherwise = self._reference(entry, "else")
+            elif name == "place":
+                layer.place = entry
             elif name not in RESERVED:
                 layer.fields[name] = (key, entry)
         if layer.otherwise is not None and layer.when is None and layer.repeat is None:
@@ -475,6 +478,24 @@ class _Parser:
             layer.op = op
         elif op is not None:
             self._add("bad-layer", f"`op` must name a block, found {shown(plain(op))}", op.position)
+
+    def _sharing(self, layer: Layer, value: Mapping) -> None:
+        """A layer that has no op of its own: what it says beside `shares` is where it reads, and when it is there."""
+        for name, (key, entry) in value.entries.items():
+            if name == "shares":
+                layer.shares = self._reference(entry, "shares")
+            elif name == "from":
+                layer.inputs = self._references(entry)
+            elif name == "when":
+                layer.when = entry
+            elif name == "else":
+                layer.otherwise = self._reference(entry, "else")
+            else:
+                message = f"a layer that `shares` another has no `{name}`"
+                self._add(
+                    "bad-layer", message, key.position, "it is that layer again; `from`, `when`, `else` may be said"
+                )
+        layer.broken = layer.shares is None
 
     def _group(self, layer: Layer, group: Value, inputs: list[str]) -> None:
         for name, (key, _) in layer.fields.items():

@@ -10,11 +10,13 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from archspec.errors import Problem, Source, SpecError, did_you_mean
+from archspec.errors import Position, Problem, Source, SpecError, did_you_mean
 from archspec.spec.document import LIBRARY_SECTIONS, SECTIONS, Spec, check_header, parse_spec
+from archspec.spec.edit import edited
 from archspec.spec.params import TYPES
 from archspec.spec.pause import no_collection
 from archspec.spec.reader import MAX_BYTES, Mapping, Scalar, Sequence, Value, decode, plain, read
+from archspec.spec.requirements import check_requirements
 
 JOINED = ("params", "let", "blocks", "inputs")
 """Sections in which a child's entries join its parent's; every other section replaces the parent's."""
@@ -32,8 +34,11 @@ def load(name: str | os.PathLike[str] | None = None, *, text: str | None = None)
     else:
         source, folder = _open(os.fspath(name) if name is not None else "-")
     opened = [Path(source.name).resolve()] if text is None and folder is not None else []
+    joiner = _Joiner(folder, problems, opened)
     with no_collection():
-        return parse_spec(_Joiner(folder, problems, opened).join(source, folder), problems)
+        spec = parse_spec(joiner.join(source, folder), problems)
+    spec.removed = joiner.removed
+    return spec
 
 
 def zoo() -> Path:
@@ -103,6 +108,8 @@ class _Joiner:
     """The user's folder tree; None for a text, which may read from the zoo only."""
     problems: list[Problem]
     open: list[Path] = field(default_factory=list)
+    removed: dict[str, Position] = field(default_factory=dict)
+    """Names of layers that an `edit` removed, and where it stands."""
 
     def join(self, source: Source, folder: Path | None) -> Mapping:
         """The mapping of a spec in which `extends` and `use` are worked in."""
@@ -117,12 +124,19 @@ class _Joiner:
             root.entries["blocks"] = (root.entries["blocks"][0], joined(used, own))
         elif own is None and used.entries:
             root.entries["blocks"] = (Scalar(used.position, "blocks", "blocks", True), used)
-        parent = root.entries.pop("extends", None)
+        parent, edit = root.entries.pop("extends", None), root.entries.pop("edit", None)
         root.entries.pop("use", None)
+        check_requirements(root.get("requires"), self.problems)
         if parent is None:
+            if edit is not None:
+                message = "`edit` changes the spec that `extends` names, and this spec extends none"
+                self.problems.append(Problem("bad-edit", message, edit[0].position))
             return root
         opened = self._follow(parent[1], folder, "extends")
-        return _child_of(self.join(*opened), root) if opened else root
+        if not opened:
+            return root
+        child = _child_of(self.join(*opened), root)
+        return edited(child, edit[1], self.problems, self.removed) if edit is not None else child
 
     def _used(self, root: Mapping, folder: Path | None) -> Mapping:
         found = Mapping(root.position, {})
@@ -145,6 +159,7 @@ class _Joiner:
 
     def _library(self, source: Source, folder: Path | None) -> Mapping:
         root = check_header(read(source), LIBRARY_SECTIONS, "a library of blocks", self.problems)
+        check_requirements(root.get("requires"), self.problems)
         blocks = root.get("blocks")
         if not isinstance(blocks, Mapping):
             raise SpecError([Problem("missing-section", "a library of blocks needs `blocks`", root.position)])

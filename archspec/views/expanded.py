@@ -77,11 +77,15 @@ def _enter(levels: list[_Level], path: list[str], node: Node) -> list[_Level]:
 
 def _layer(node: Node, levels: list[_Level]) -> Any:
     """A layer: just its op, or the op with what it reads and its fields."""
-    written: dict[str, Any] = {"op": node.op}
+    own = node.name.rpartition(".")[2]
+    written: dict[str, Any] = {"shares": _reference(node.shares, levels, own)} if node.shares else {"op": node.op}
     if node.inputs != (levels[-1].last,):
-        own = node.name.rpartition(".")[2]
         references = [_reference(name, levels, own) for name in node.inputs]
         written["from"] = references[0] if len(references) == 1 else references
+    if node.shares:
+        return written
+    if node.place:
+        written["place"] = node.place
     written |= node.fields
     return written if len(written) > 1 else node.op
 

@@ -343,7 +343,7 @@ REFUSED: dict[str, tuple[str, dict[str, str], list[str]]] = {
         ["no-output"],
     ),
     "no outputs at all": ("{last: relu}", {"outputs": "{}"}, ["no-output"]),
-    "reserved": ("{last: {op: relu, place: 1}}", {}, ["not-yet"]),
+    "a place that is none": ("{last: {op: relu, place: left}}", {}, ["bad-place"]),
     "when is text": ("{last: {op: relu, when: no}}", {}, ["bad-when"]),
     "unknown field of a block": (
         "{last: {op: u, b: 1}}",
