@@ -1,68 +1,251 @@
-"""A network in numbers: per layer, and in all."""
+"""A network in numbers: per layer or per block, and in all."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import csv
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from archspec.graph.graph import Graph, Node
-from archspec.graph.receptive_field import receptive_fields
+from archspec.graph.memory import BYTES, Memory, intensity, memory, saved_activations
+from archspec.graph.receptive_field import ReceptiveField, receptive_fields
+from archspec.tensor import Shape
+
+
+@dataclass(slots=True)
+class Row:
+    """One layer, or all the layers of a block: its last one's shape and field, and the sums of their costs."""
+
+    name: str
+    op: str
+    inputs: list[str]
+    shape: Shape
+    line: int
+    text: str = ""
+    """The op as a table shows it."""
+    layers: int = 0
+    params: int = 0
+    macs: int = 0
+    field: ReceptiveField | None = None
+    memory: int = 0
+    """Bytes of the outputs."""
+    saved: int = 0
+    """Bytes that training keeps for backward."""
+    intensity: float = 0.0
+    training_only: bool = True
+    shares: str = ""
+    place: int = 0
+
+
+@dataclass
+class Summary:
+    """What is to be said of a network, at one batch size and dtype."""
+
+    graph: Graph
+    by: str = "layer"
+    """`layer`, or `block` for one row per use of a block."""
+    depth: int | None = None
+    """How many names of a path make a row; None for all."""
+    batch: int = 1
+    dtype: str = "float32"
+    optimizer: str = "momentum"
+    inference: Graph = field(init=False)
+    memory: Memory = field(init=False)
+    rows: list[Row] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.inference = self.graph.inference()
+        self.memory = memory(self.graph, self.batch, self.dtype, self.optimizer)
+        self.rows = self._rows()
+
+    def _rows(self) -> list[Row]:
+        graph, fields = self.graph, receptive_fields(self.graph)
+        saved = saved_activations(graph, self.dtype)
+        rows: dict[str, Row] = {}
+        moved: dict[str, float] = {}
+        for node in graph:
+            name = self._row_name(node)
+            group = graph.groups.get(name)
+            row = rows.setdefault(name, Row(name, node.op, list(node.inputs), node.shape, node.position.line))
+            if name != node.name:
+                row.op = row.text = group.op if group else ""
+                row.line = group.position.line if group else row.line
+            else:
+                row.text = op_text(node)
+            row.shape, row.field = node.shape, fields[node.name]
+            row.layers += 1
+            row.params += node.params
+            row.macs += node.macs
+            row.memory += 0 if node.saves.view else node.shape.size * BYTES[self.dtype] * self.batch
+            row.saved += saved.get(node.name, 0) * self.batch
+            row.training_only &= node.name not in self.inference
+            row.shares, row.place = node.shares, node.place
+            if node.macs:
+                bytes_moved = node.macs * self.batch / intensity(node, graph, self.batch, self.dtype)
+                moved[name] = moved.get(name, 0.0) + bytes_moved
+                row.intensity = row.macs * self.batch / moved[name]
+        return list(rows.values())
+
+    def _row_name(self, node: Node) -> str:
+        """The path of the row that a node belongs to."""
+        names = node.name.split(".")
+        if self.by == "block":
+            prefixes = (".".join(names[: depth + 1]) for depth in range(len(names) - 1))
+            used = (path for path in prefixes if path in self.graph.groups and self.graph.groups[path].op)
+            return next(used, node.name)
+        return ".".join(names[: self.depth])
+
+    # For programs.
+
+    def data(self) -> dict[str, Any]:
+        """The summary as plain data, for `summary --json`.
+
+        `params` counts everything, auxiliary heads too; `macs` is one image through the inference network.
+        """
+        graph, inference = self.graph, self.inference
+        return {
+            "name": graph.name,
+            "params": graph.params,
+            "params_inference": inference.params,
+            "macs": inference.macs,
+            "macs_training": graph.macs,
+            "inputs": {node.name: list(node.shape.dims) for node in graph.inputs},
+            "outputs": {output.name: list(graph[output.node].shape.dims) for output in graph.outputs},
+            "memory": {
+                "batch": self.batch,
+                "dtype": self.dtype,
+                "optimizer": self.optimizer,
+                "weights": self.memory.weights,
+                "gradients": self.memory.gradients,
+                "optimizer_state": self.memory.optimizer,
+                "saved_activations": self.memory.activations,
+                "training": self.memory.training,
+                "inference_activations": self.memory.inference,
+            },
+            "layers": [_data(row) for row in self.rows if row.op != "input"],
+        }
+
+    def csv(self) -> str:
+        """One line per layer, with every column, for a spreadsheet."""
+        records = [_data(row) for row in self.rows if row.op != "input"]
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(records[0])
+        for record in records:
+            writer.writerow(["x".join(map(str, v)) if isinstance(v, list) else v for v in record.values()])
+        return text.getvalue()
+
+    # For people.
+
+    def table(self, columns: Sequence[str] = (), width: int | None = None) -> str:
+        """A table of some columns and the totals; layers that only training has are marked by `*`.
+
+        Where the usual columns are wider than `width`, the last of them are left out.
+        """
+        chosen = list(columns or USUAL)
+        lines = self._lines(chosen)
+        left_out: list[str] = []
+        while width and not columns and len(chosen) > 3 and max(map(len, lines)) > width:
+            left_out.insert(0, chosen.pop())
+            lines = self._lines(chosen)
+        rule = "-" * max(map(len, lines))
+        closing = [f"left out for want of width: {', '.join(left_out)} (--columns)"] if left_out else []
+        return "\n".join([lines[0], rule, *lines[1:], rule, *self.totals(), *closing])
+
+    def _lines(self, columns: Sequence[str]) -> list[str]:
+        found = [COLUMNS[name] for name in columns]
+        title = "layer" if self.by == "layer" else "block"
+        rows: list[tuple[str, ...]] = [(title, *(column.title for column in found))]
+        for row in self.rows:
+            mark = " *" if row.training_only and row.op != "input" else ""
+            rows.append((row.name + mark, *(column.cell(row) for column in found)))
+        return aligned(rows, tuple(number for number, column in enumerate(found, 1) if column.right))
+
+    def totals(self) -> list[str]:
+        """The closing lines: sums, what training adds, and memory."""
+        graph, inference = self.graph, self.inference
+        lines = [f"{graph.params:,} params, {inference.macs:,} MACs per image"]
+        if inference.params != graph.params or inference.macs != graph.macs:
+            lines[0] += " in inference"
+            extra = graph.params - inference.params, graph.macs - inference.macs
+            lines.append(f"* in training only: {extra[0]:,} of the params, {extra[1]:,} further MACs")
+        used, batch = self.memory, f"batch {self.batch}, {self.dtype}"
+        lines.append(
+            f"{batch}: weights {size(used.weights)}, activations in inference {size(used.inference)}, "
+            f"training {size(used.training)}"
+        )
+        lines.append(
+            f"  training = weights + gradients {size(used.gradients)} + {self.optimizer} {size(used.optimizer)} "
+            f"+ saved activations {size(used.activations)}"
+        )
+        return lines
 
 
 def summary_data(graph: Graph) -> dict[str, Any]:
-    """The summary as plain data, for `summary --json`.
+    """The summary of a network as plain data, per layer."""
+    return Summary(graph).data()
 
-    `params` counts everything, auxiliary heads too; `macs` is one image through the inference network.
-    """
-    inference, fields = graph.inference(), receptive_fields(graph)
+
+def summary_table(graph: Graph, width: int | None = None) -> str:
+    """The summary of a network as a table, per layer."""
+    return Summary(graph).table(width=width)
+
+
+def _data(row: Row) -> dict[str, Any]:
+    seen = row.field
     return {
-        "name": graph.name,
-        "params": graph.params,
-        "params_inference": inference.params,
-        "macs": inference.macs,
-        "macs_training": graph.macs,
-        "inputs": {node.name: list(node.shape.dims) for node in graph.inputs},
-        "outputs": {output.name: list(graph[output.node].shape.dims) for output in graph.outputs},
-        "layers": [
-            {
-                "name": node.name,
-                "op": node.op,
-                "inputs": list(node.inputs),
-                "shape": list(node.shape.dims),
-                "params": node.params,
-                "macs": node.macs,
-                "receptive_field": list(field) if (field := fields[node.name]) else None,
-                "training_only": node.name not in inference,
-                "line": node.position.line,
-            }
-            for node in graph.layers
-        ],
+        "name": row.name,
+        "op": row.op,
+        "inputs": row.inputs,
+        "shape": list(row.shape.dims),
+        "params": row.params,
+        "macs": row.macs,
+        "receptive_field": list(seen.size) if seen else None,
+        "effective_stride": list(seen.stride) if seen else None,
+        "effective_padding": list(seen.padding) if seen else None,
+        "memory": row.memory,
+        "saved": row.saved,
+        "macs_per_byte": round(row.intensity, 3),
+        "training_only": row.training_only,
+        "shares": row.shares or None,
+        "place": row.place,
+        "line": row.line,
     }
 
 
-def summary_table(graph: Graph) -> str:
-    """The summary as a table for people; layers that only training has are marked by `*`."""
-    inference, fields = graph.inference(), receptive_fields(graph)
-    rows = [("layer", "op", "output", "params", "MACs", "sees")]
-    rows += [(node.name, "input", str(node.shape), "", "", "") for node in graph.inputs]
-    for node in graph.layers:
-        field = fields[node.name]
-        sees = "" if field is None else str(field[0]) if field[0] == field[1] else f"{field[0]}x{field[1]}"
-        mark = "" if node.name in inference else " *"
-        rows.append((node.name + mark, op_text(node), str(node.shape), count(node.params), count(node.macs), sees))
-    lines = aligned(rows, right=(2, 3, 4, 5))
-    rule = "-" * max(map(len, lines))
-    return "\n".join([lines[0], rule, *lines[1:], rule, *totals(graph, inference)])
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the table."""
+
+    title: str
+    cell: Callable[[Row], str]
+    right: bool = True
 
 
-def totals(graph: Graph, inference: Graph) -> list[str]:
-    """The closing lines: sums, and what training adds."""
-    lines = [f"{graph.params:,} params, {inference.macs:,} MACs per image"]
-    if inference.params != graph.params or inference.macs != graph.macs:
-        lines[0] += " in inference"
-        extra = graph.params - inference.params, graph.macs - inference.macs
-        lines.append(f"* in training only: {extra[0]:,} of the params, {extra[1]:,} further MACs")
-    return lines
+def _pair(pair: tuple[float, float] | None) -> str:
+    if pair is None:
+        return ""
+    return f"{pair[0]:g}" if pair[0] == pair[1] else f"{pair[0]:g}x{pair[1]:g}"
+
+
+COLUMNS = {
+    "op": Column("op", lambda row: row.text, right=False),
+    "output": Column("output", lambda row: str(row.shape)),
+    "params": Column("params", lambda row: count(row.params)),
+    "macs": Column("MACs", lambda row: count(row.macs)),
+    "sees": Column("sees", lambda row: _pair(row.field.size) if row.field and row.op != "input" else ""),
+    "stride": Column("stride", lambda row: _pair(row.field.stride if row.field else None)),
+    "padding": Column("padding", lambda row: _pair(row.field.padding if row.field else None)),
+    "memory": Column("memory", lambda row: size(row.memory)),
+    "saved": Column("saved", lambda row: size(row.saved) if row.saved else ""),
+    "intensity": Column("MACs/byte", lambda row: f"{row.intensity:.1f}" if row.macs else ""),
+    "place": Column("place", lambda row: str(row.place)),
+    "line": Column("line", lambda row: str(row.line)),
+}
+"""Every column after the name."""
+USUAL = ("op", "output", "params", "macs", "sees")
 
 
 def aligned(rows: Sequence[tuple[str, ...]], right: tuple[int, ...]) -> list[str]:
@@ -80,6 +263,15 @@ def aligned(rows: Sequence[tuple[str, ...]], right: tuple[int, ...]) -> list[str
 def count(number: int) -> str:
     """A count with separators; nothing for none."""
     return f"{number:,}" if number else ""
+
+
+def size(number: float) -> str:
+    """Bytes as people read them: 12 B, 3.4 KiB, 232.6 MiB."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if number < 1024:
+            return f"{number:.0f} B" if unit == "B" else f"{number:.1f} {unit}"
+        number /= 1024
+    return f"{number:.1f} TiB"
 
 
 def op_text(node: Node) -> str:

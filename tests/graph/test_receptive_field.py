@@ -16,7 +16,7 @@ def alexnet():
 
 @pytest.mark.parametrize("layer", ALEXNET)
 def test_alexnet(alexnet, layer):
-    assert alexnet[layer] == (ALEXNET[layer], ALEXNET[layer])
+    assert alexnet[layer].size == (ALEXNET[layer], ALEXNET[layer])
 
 
 @pytest.mark.parametrize(("layer", "before"), [("relu1", "conv1"), ("norm1", "relu1"), ("relu5", "conv5")])
@@ -70,7 +70,7 @@ def reached(graph):
 def test_the_gradient_reaches_the_receptive_field(name):
     text = f"archspec: 1\nname: stack\ninputs: {{x: [1, 41, 41]}}\nlayers:{STACKS[name]}outputs: {{y: {LAST[name]}}}"
     graph = archspec.compile(archspec.load(text=text))
-    assert receptive_fields(graph)[graph.layers[-1].name] == reached(graph)
+    assert receptive_fields(graph)[graph.layers[-1].name].size == reached(graph)
 
 
 def test_a_vector_has_seen_the_whole_map():
@@ -78,7 +78,7 @@ def test_a_vector_has_seen_the_whole_map():
     fields = receptive_fields(graph)
     last = graph.layers[-4]
     assert last.shape.dims == (64, 8, 8)
-    assert fields["avgpool"] == tuple(side + 7 * 4 for side in fields[last.name])
+    assert fields["avgpool"].size == tuple(side + 7 * 4 for side in fields[last.name].size)
     assert fields["fc"] == fields["flatten"] == fields["avgpool"]
 
 
