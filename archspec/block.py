@@ -151,8 +151,8 @@ def _padding2d(value: object) -> tuple[int, int]:
 SIDES = ("left", "right", "top", "bottom")
 
 
-def _padding(value: object) -> Sides | str:
-    if value == "same" or isinstance(value, Sides):
+def _sides(value: object, *, or_same: str = "") -> Sides:
+    if isinstance(value, Sides):
         return value
     if isinstance(value, dict):
         if not set(value) <= set(SIDES) or not all(_is_count(item, 0) for item in value.values()):
@@ -161,8 +161,13 @@ def _padding(value: object) -> Sides | str:
     try:
         height, width = _padding2d(value)
     except ValueError:
-        raise ValueError("a whole number from 0, [height, width], same, or {left, right, top, bottom}") from None
+        message = f"a whole number from 0, [height, width],{or_same} or {{left, right, top, bottom}}"
+        raise ValueError(message) from None
     return Sides(width, width, height, height)
+
+
+def _padding(value: object) -> Sides | str:
+    return "same" if value == "same" else _sides(value, or_same=" same,")
 
 
 Count = Annotated[int, Field(ge=1, le=MOST)]
@@ -175,6 +180,8 @@ Padding = Annotated[
     Sides | str, PlainValidator(_padding, json_schema_input_type=int | list[int] | str | dict[str, int])
 ]
 """Padding from 0: one number, [height, width], `same`, or by side."""
+PaddingBySide = Annotated[Sides, PlainValidator(_sides, json_schema_input_type=int | list[int] | dict[str, int])]
+"""Padding from 0: one number, [height, width], or by side."""
 Probability = Annotated[float, Field(ge=0, lt=1)]
 """From 0 up to, but not including, 1."""
 

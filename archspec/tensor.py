@@ -64,7 +64,7 @@ SHAPES: dict[int, type[Shape]] = {1: Vector, 3: CHW}
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """Padding by side, in pixels."""
+    """Padding by side, in pixels; negative where pixels are cut off."""
 
     left: int = 0
     right: int = 0
@@ -78,6 +78,10 @@ class Sides:
     @property
     def is_zero(self) -> bool:
         return not (self.left or self.right or self.top or self.bottom)
+
+    def around(self, x: CHW) -> CHW:
+        """A feature map with this padding."""
+        return CHW(x.channels, x.height + self.top + self.bottom, x.width + self.left + self.right)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,36 +101,42 @@ class Window:
         """Pixels from a window's first to its last tap, dilation included."""
         return (self.dilation[0] * (self.kernel[0] - 1) + 1, self.dilation[1] * (self.kernel[1] - 1) + 1)
 
+    def padded(self, x: CHW) -> CHW:
+        """The feature map that the window slides over: the input, spread out and padded."""
+        height, width = (x.height - 1) * self.spread[0] + 1, (x.width - 1) * self.spread[1] + 1
+        return self.padding.around(CHW(x.channels, height, width))
+
     def slide(self, x: CHW) -> tuple[int, int]:
         """Height and width of the output.
 
         Errors: ShapeError if the window is larger than the padded input
         """
-        pads = (self.padding.top, self.padding.bottom), (self.padding.left, self.padding.right)
-        padded = (x.height + sum(pads[0]), x.width + sum(pads[1]))
-        if self.extent[0] > padded[0] or self.extent[1] > padded[1]:
+        padded = self.padded(x)
+        if self.extent[0] > padded.height or self.extent[1] > padded.width:
             dilated = f" (dilated to {by(self.extent)})" if self.dilation != (1, 1) else ""
+            size = (padded.height, padded.width)
             raise ShapeError(
                 f"kernel {by(self.kernel)}{dilated} is larger than the input, {x.height}x{x.width}"
-                + (f" padded to {by(padded)}" if padded != (x.height, x.width) else ""),
+                + (f" padded to {by(size)}" if size != (x.height, x.width) else ""),
                 "a smaller kernel_size or stride before this layer, more padding, or a larger image",
             )
+        far = (self.padding.bottom, self.padding.right)
         return (
-            steps(x.height, self.extent[0], self.stride[0], pads[0], self.ceil_mode),
-            steps(x.width, self.extent[1], self.stride[1], pads[1], self.ceil_mode),
+            steps(padded.height, self.extent[0], self.stride[0], far[0], self.ceil_mode),
+            steps(padded.width, self.extent[1], self.stride[1], far[1], self.ceil_mode),
         )
 
 
-def steps(size: int, extent: int, stride: int, pads: tuple[int, int], ceil_mode: bool) -> int:
-    """Places a window takes along one axis; torch's rule for `ceil_mode`.
+def steps(padded: int, extent: int, stride: int, far: int, ceil_mode: bool) -> int:
+    """Places a window takes along one axis, whose padding at the end is `far`; torch's rule for `ceil_mode`.
 
     Rounding up, a last window that would start in the far padding is left out.
     """
-    room = size + sum(pads) - extent
+    room = padded - extent
     if not ceil_mode:
         return room // stride + 1
     count = -(-room // stride) + 1
-    return count - 1 if (count - 1) * stride >= size + pads[0] else count
+    return count - 1 if (count - 1) * stride >= padded - far else count
 
 
 def same_padding(size: int, extent: int, stride: int) -> tuple[int, int]:

@@ -36,6 +36,7 @@ def layer_node(block: Primitive, inputs: dict[str, Shape], shape: Shape) -> Node
         buffers=block.buffers(*shapes),
         macs=block.macs(*shapes),
         window=block.window(*shapes),
+        saves=block.saves(*shapes),
     )
 
 
@@ -59,6 +60,11 @@ def sizes2d(most: int, least: int = 1) -> st.SearchStrategy:
     """A size as a spec writes it: one number or [height, width]."""
     number = st.integers(least, most)
     return number | st.lists(number, min_size=2, max_size=2)
+
+
+def maybe(strategy: st.SearchStrategy) -> st.SearchStrategy:
+    """A field that may be unsaid."""
+    return st.none() | strategy
 
 
 by_side = st.dictionaries(st.sampled_from(["left", "right", "top", "bottom"]), st.integers(0, 4))
@@ -113,6 +119,50 @@ def avg_pools(draw: st.DrawFn) -> Case:
 
 
 @st.composite
+def transposed_convolutions(draw: st.DrawFn) -> Case:
+    groups = draw(st.integers(1, 3))
+    fields = {
+        "out_channels": draw(st.integers(1, 4)) * groups if draw(st.integers(0, 9)) else draw(channels),
+        "kernel_size": draw(sizes2d(5)),
+        "stride": draw(sizes2d(4)),
+        "padding": draw(sizes2d(4, 0)),
+        "output_padding": draw(sizes2d(2, 0)),
+        "dilation": draw(sizes2d(3)),
+        "groups": groups,
+        "bias": draw(st.booleans()),
+    }
+    return case("conv_transpose2d", fields, draw(grouped_maps(groups)))
+
+
+@st.composite
+def grouped(draw: st.DrawFn, op: str, field: str, **fields: st.SearchStrategy) -> Case:
+    """A block with a field that must divide the channels."""
+    groups = draw(st.integers(1, 4))
+    return case(op, {field: groups, **draw(st.fixed_dictionaries(fields))}, draw(grouped_maps(groups)))
+
+
+@st.composite
+def reshapes(draw: st.DrawFn) -> Case:
+    """Sizes that mostly fit: the value's own in another order, or a vector."""
+    x = draw(values)
+    if not draw(st.integers(0, 4)):
+        return case("reshape", {"to": draw(st.lists(st.integers(1, 9), min_size=1, max_size=3))}, x)
+    to = st.permutations([*x.dims, 1, 1][:3]) | st.just([x.size])
+    return case("reshape", {"to": draw(to)}, x)
+
+
+@st.composite
+def products(draw: st.DrawFn) -> Case:
+    """Values of one shape, some of the feature maps of a single place."""
+    first, count = draw(values), draw(st.integers(0, 3))
+    few = {first, CHW(first.channels, 1, 1)} if isinstance(first, CHW) else {first}
+    shapes = [first, *draw(st.lists(st.sampled_from(sorted(few, key=str)), min_size=count, max_size=count))]
+    if not draw(st.integers(0, 5)):
+        shapes.append(draw(values))
+    return case("multiply", {}, *draw(st.permutations(shapes)))
+
+
+@st.composite
 def response_norms(draw: st.DrawFn) -> Case:
     groups = draw(st.integers(1, 4))
     fields = {
@@ -132,7 +182,7 @@ def joins(draw: st.DrawFn, op: str) -> Case:
     first, count = draw(values), draw(st.integers(1, 4))
     if not draw(st.integers(0, 4)):
         return case(op, {}, first, *draw(st.lists(values, min_size=1, max_size=3)))
-    if op == "add":
+    if op != "concat":
         return case(op, {}, *[first] * count)
     if isinstance(first, Vector):
         return case(op, {}, first, *draw(st.lists(vectors, min_size=count, max_size=count)))
@@ -144,27 +194,81 @@ def case(op: str, fields: dict[str, object], *shapes: Shape) -> Case:
     return Case(block_class(op).model_validate(fields), shapes)
 
 
+def anything(op: str, **fields: st.SearchStrategy) -> st.SearchStrategy[Case]:
+    """Cases of a block that takes one value of any kind."""
+    return simple(op, values, **fields)
+
+
 def simple(op: str, inputs: st.SearchStrategy, **fields: st.SearchStrategy) -> st.SearchStrategy[Case]:
     """Cases of a block whose fields do not depend on each other."""
     return st.builds(lambda x, given: case(op, given, x), inputs, st.fixed_dictionaries(fields))
 
 
+eps = st.floats(1e-6, 1)
+momentum = st.floats(0.01, 1)
+
 CASES: dict[str, st.SearchStrategy[Case]] = {
     "adaptive_avg_pool2d": simple("adaptive_avg_pool2d", maps, output_size=sizes2d(12)),
+    "adaptive_max_pool2d": simple("adaptive_max_pool2d", maps, output_size=sizes2d(12)),
     "add": joins("add"),
+    "average": joins("average"),
     "avg_pool2d": avg_pools(),
-    "batch_norm2d": simple(
-        "batch_norm2d", maps, eps=st.floats(1e-6, 1), momentum=st.floats(0.01, 1), affine=st.booleans()
-    ),
+    "batch_norm2d": simple("batch_norm2d", maps, eps=eps, momentum=momentum, affine=st.booleans()),
+    "channel_shuffle": grouped("channel_shuffle", "groups"),
+    "channel_slice": simple("channel_slice", maps, start=st.integers(0, 8), channels=st.integers(1, 8)),
     "concat": joins("concat"),
     "conv2d": convolutions(),
-    "dropout": simple("dropout", values, p=st.floats(0, 0.99)),
-    "flatten": simple("flatten", values),
+    "conv_transpose2d": transposed_convolutions(),
+    "depthwise_conv2d": simple(
+        "depthwise_conv2d",
+        maps,
+        multiplier=st.integers(1, 3),
+        kernel_size=sizes2d(5),
+        stride=sizes2d(4),
+        padding=paddings,
+        dilation=sizes2d(3),
+        bias=st.booleans(),
+    ),
+    "drop_path": anything("drop_path", p=st.floats(0, 0.99)),
+    "dropout": anything("dropout", p=st.floats(0, 0.99)),
+    "dropout2d": simple("dropout2d", maps, p=st.floats(0, 0.99)),
+    "elu": anything("elu", alpha=st.floats(0.01, 3)),
+    "flatten": anything("flatten"),
+    "gelu": anything("gelu", approximate=st.sampled_from(["none", "tanh"])),
     "global_avg_pool2d": simple("global_avg_pool2d", maps),
-    "identity": simple("identity", values),
+    "global_max_pool2d": simple("global_max_pool2d", maps),
+    "group_norm": grouped("group_norm", "num_groups", eps=eps, affine=st.booleans()),
+    "hardsigmoid": anything("hardsigmoid"),
+    "hardswish": anything("hardswish"),
+    "identity": anything("identity"),
+    "instance_norm2d": simple(
+        "instance_norm2d", maps, eps=eps, momentum=momentum, affine=st.booleans(), track_running_stats=st.booleans()
+    ),
+    "layer_norm2d": simple("layer_norm2d", maps, eps=eps, affine=st.booleans()),
+    "leaky_relu": anything("leaky_relu", negative_slope=st.floats(-1, 1)),
     "linear": simple("linear", vectors, out_features=st.integers(1, 24), bias=st.booleans()),
+    "log_softmax": anything("log_softmax"),
+    "lp_pool2d": simple(
+        "lp_pool2d",
+        maps,
+        norm_type=st.sampled_from([1, 2, 3.5]),
+        kernel_size=sizes2d(5),
+        stride=maybe(sizes2d(6)),
+        ceil_mode=st.booleans(),
+    ),
     "lrn": response_norms(),
+    "lrn_within": simple(
+        "lrn_within",
+        maps,
+        size=st.integers(1, 13),
+        alpha=st.floats(0, 2),
+        beta=st.floats(0, 2),
+        k=st.floats(0.1, 3),
+        divide_by_size=st.booleans(),
+    ),
     "max_pool2d": max_pools(),
+    "maximum": joins("maximum"),
+    "multiply": products(),
     "option_a": simple(
         "option_a",
         maps,
@@ -172,9 +276,25 @@ CASES: dict[str, st.SearchStrategy[Case]] = {
         stride=st.integers(1, 4),
         zeros=st.sampled_from(["after", "before", "around"]),
     ),
-    "relu": simple("relu", values),
-    "sigmoid": simple("sigmoid", values),
-    "softmax": simple("softmax", values),
-    "tanh": simple("tanh", values),
+    "pad2d": simple(
+        "pad2d", maps, padding=sizes2d(4, 0) | by_side, mode=st.sampled_from(["zeros", "reflect", "replicate"])
+    ),
+    "prelu": anything("prelu", per_channel=st.booleans()),
+    "relu": anything("relu"),
+    "relu6": anything("relu6"),
+    "reshape": reshapes(),
+    "scale": anything("scale", bias=st.booleans()),
+    "sigmoid": anything("sigmoid"),
+    "silu": anything("silu"),
+    "softmax": anything("softmax"),
+    "tanh": anything("tanh"),
+    "upsample": simple(
+        "upsample",
+        maps,
+        scale_factor=maybe(st.integers(1, 4)),
+        output_size=maybe(sizes2d(20)),
+        mode=st.sampled_from(["nearest", "bilinear"]),
+        align_corners=st.sampled_from([True, False, None]),
+    ),
 }
 """Op -> its cases."""

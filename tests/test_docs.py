@@ -64,27 +64,27 @@ def test_the_worked_block_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     from archspec.lowering.verify import verify
 
     ((_, code),) = examples(DOCS / "blocks.md", "python", "complete")
-    file = tmp_path / "prelu_of_the_docs.py"
+    file = tmp_path / "rms_norm_of_the_docs.py"
     file.write_text(code, encoding="utf-8")
     described = importlib.util.spec_from_file_location(file.stem, file)
     assert described is not None and described.loader is not None
     module = importlib.util.module_from_spec(described)
     monkeypatch.setitem(sys.modules, file.stem, module)
     described.loader.exec_module(module)
-    monkeypatch.setitem(registry.BLOCKS, "prelu", f"{file.stem}:PRelu")
+    monkeypatch.setitem(registry.BLOCKS, "rms_norm", f"{file.stem}:RmsNorm")
     try:
-        check_prelu(verify, standalone_source)
+        check_rms_norm(verify, standalone_source)
     finally:
         block_class.cache_clear()
 
 
-def check_prelu(verify: object, standalone_source: object) -> None:
+def check_rms_norm(verify: object, standalone_source: object) -> None:
     import torch
 
-    layers = "{a: {op: prelu, slope: 0.5}, b: {op: prelu, shared: true}}"
-    spec = f"archspec: 1\nname: one\ninputs: {{image: [3, 4, 4]}}\nlayers: {layers}\noutputs: {{y: b}}\n"
+    layers = "{a: {op: rms_norm, eps: 1e-5, first: 0.5}, b: {op: rms_norm, eps: 0.1}}"
+    spec = f"archspec: 1\nname: one\ninputs: {{features: [3]}}\nlayers: {layers}\noutputs: {{y: b}}\n"
     graph = api.compile(api.load(text=spec))
-    assert graph.state_shapes() == {"a.weight": (3,), "b.weight": (1,)}
+    assert graph.state_shapes() == {"a.weight": (3,), "b.weight": (3,)}
     network = api.build(graph)
     assert network.a.weight.tolist() == [0.5] * 3
     assert verify(network, graph, standalone_source(graph), torch.device("cpu"))

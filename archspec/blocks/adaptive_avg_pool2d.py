@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from archspec.block import Primitive, Size2d, compact
+from archspec.block import Primitive, Saves, Size2d, compact
 from archspec.tensor import CHW, Window
 
 if TYPE_CHECKING:
@@ -27,15 +27,23 @@ class AdaptiveAvgPool2d(Primitive, op="adaptive_avg_pool2d"):
         return CHW(x.channels, *self.output_size)
 
     def window(self, x: CHW) -> Window:
-        """Exact where the sizes divide; else the widest window, at the mean stride rounded up."""
-        height, width = self.output_size
-        stride = (max(1, -(-x.height // height)), max(1, -(-x.width // width)))
-        return Window((_widest(x.height, height), _widest(x.width, width)), stride)
+        return adaptive_window(x, self.output_size)
+
+    def saves(self, x: CHW) -> Saves:
+        """torch takes the mean where the output is a single place."""
+        return Saves(inputs=() if self.output_size == (1, 1) else (0,))
 
     def lower(self, fx: Emitter, x: Proxy) -> Proxy:
         from torch.nn import functional as F
 
         return fx.function(F.adaptive_avg_pool2d, x, compact(self.output_size))
+
+
+def adaptive_window(x: CHW, output_size: tuple[int, int]) -> Window:
+    """Exact where the sizes divide; else the widest window, at the mean stride rounded up."""
+    height, width = output_size
+    stride = (max(1, -(-x.height // height)), max(1, -(-x.width // width)))
+    return Window((_widest(x.height, height), _widest(x.width, width)), stride)
 
 
 def _widest(size: int, places: int) -> int:

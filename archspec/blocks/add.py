@@ -23,11 +23,7 @@ class Add(Primitive, op="add"):
     """
 
     def infer(self, *xs: Shape) -> Shape:
-        if len(xs) < 2:
-            raise ShapeError(f"add takes two or more inputs, found {len(xs)}", "list them: from: [a, b]")
-        if len(set(xs)) > 1:
-            raise ShapeError(f"inputs differ in shape: {', '.join(map(str, xs))}")
-        return xs[0]
+        return same_shape("add", xs)
 
     def lower(self, fx: Emitter, *xs: Proxy) -> Proxy:
         import torch
@@ -36,3 +32,12 @@ class Add(Primitive, op="add"):
         for x in xs[1:]:
             total = fx.function(torch.add, total, x)
         return total
+
+
+def same_shape(op: str, xs: tuple[Shape, ...]) -> Shape:
+    """The one shape that all inputs have. Errors: ShapeError"""
+    if len(xs) < 2:
+        raise ShapeError(f"{op} takes two or more inputs, found {len(xs)}", "list them: from: [a, b]")
+    if len(set(xs)) > 1:
+        raise ShapeError(f"inputs differ in shape: {', '.join(map(str, xs))}")
+    return xs[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from archspec.block import Padding2d, Primitive, Size2d, compact, unusual
+from archspec.block import Padding2d, Primitive, Saves, Size2d, compact, unusual
 from archspec.blocks.max_pool2d import refuse_wide_padding
 from archspec.errors import BlockError
 from archspec.tensor import CHW, Sides, Window
@@ -47,6 +47,9 @@ class AvgPool2d(Primitive, op="avg_pool2d"):
             )
         refuse_wide_padding(self.padding, self.kernel_size)
         return CHW(x.channels, *self.window(x).slide(x))
+
+    def saves(self, x: CHW) -> Saves:
+        return Saves(inputs=(0,))
 
     def lower(self, fx: Emitter, x: Proxy) -> Proxy:
         from torch.nn import functional as F

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from archspec.block import Buffer, Primitive, Weight, unusual
+from archspec.block import Buffer, Primitive, Saves, Weight, unusual
 from archspec.initializers import Constant
 from archspec.tensor import CHW
 
@@ -36,18 +36,13 @@ class BatchNorm2d(Primitive, op="batch_norm2d"):
         return x
 
     def parameters(self, x: CHW) -> dict[str, Weight]:
-        if not self.affine:
-            return {}
-        shape = (x.channels,)
-        return {"weight": Weight(shape, Constant(value=1.0)), "bias": Weight(shape, Constant(value=0.0))}
+        return affine_weights(x.channels) if self.affine else {}
 
     def buffers(self, x: CHW) -> dict[str, Buffer]:
-        shape = (x.channels,)
-        return {
-            "running_mean": Buffer(shape),
-            "running_var": Buffer(shape),
-            "num_batches_tracked": Buffer((), "int64"),
-        }
+        return running_stats(x.channels)
+
+    def saves(self, x: CHW) -> Saves:
+        return Saves(inputs=(0,))
 
     def lower(self, fx: Emitter, x: Proxy) -> Proxy:
         from torch import nn
@@ -55,3 +50,19 @@ class BatchNorm2d(Primitive, op="batch_norm2d"):
         given = {"eps": self.eps, "momentum": self.momentum, "affine": self.affine}
         usual = {"eps": 1e-5, "momentum": 0.1, "affine": True}
         return fx.module(nn.BatchNorm2d, x, fx.shapes[0].channels, **unusual(given, usual))
+
+
+def affine_weights(channels: int) -> dict[str, Weight]:
+    """The learned scale and shift of a normalisation."""
+    shape = (channels,)
+    return {"weight": Weight(shape, Constant(value=1.0)), "bias": Weight(shape, Constant(value=0.0))}
+
+
+def running_stats(channels: int) -> dict[str, Buffer]:
+    """The moving averages of a normalisation."""
+    shape = (channels,)
+    return {
+        "running_mean": Buffer(shape),
+        "running_var": Buffer(shape),
+        "num_batches_tracked": Buffer((), "int64"),
+    }

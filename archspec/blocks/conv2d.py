@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from archspec.block import Count, Padding, Primitive, Size2d, Weight, compact, unusual
+from archspec.block import Count, Padding, Primitive, Saves, Size2d, Weight, compact, unusual
 from archspec.errors import ShapeError
 from archspec.initializers import fan_in_uniform
 from archspec.tensor import CHW, Sides, Window, same_padding
@@ -66,6 +66,11 @@ class Conv2d(Primitive, op="conv2d"):
     def macs(self, x: CHW) -> int:
         per_place = x.channels // self.groups * self.kernel_size[0] * self.kernel_size[1]
         return per_place * self.infer(x).size
+
+    def saves(self, x: CHW) -> Saves:
+        """The input; where it is padded unevenly, the padded copy that is made of it instead."""
+        sides = self.sides(x)
+        return Saves(inputs=(0,)) if sides.symmetric else Saves(elements=sides.around(x).size)
 
     def lower(self, fx: Emitter, x: Proxy) -> Proxy:
         from torch import nn

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from archspec.block import Primitive, Probability
+from archspec.block import Primitive, Probability, Saves
 from archspec.tensor import Shape
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ class Dropout(Primitive, op="dropout"):
 
     def infer(self, x: Shape) -> Shape:
         return x
+
+    def saves(self, x: Shape) -> Saves:
+        return Saves(elements=x.size) if self.p else Saves(view=True)
 
     def lower(self, fx: Emitter, x: Proxy) -> Proxy:
         from torch.nn import functional as F

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from archspec.block import Primitive
+from archspec.block import Primitive, Saves
 from archspec.tensor import Shape, Vector
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ class Flatten(Primitive, op="flatten"):
 
     def infer(self, x: Shape) -> Vector:
         return Vector(x.size)
+
+    def saves(self, x: Shape) -> Saves:
+        return Saves(view=True)
 
     def lower(self, fx: Emitter, x: Proxy) -> Proxy:
         import torch

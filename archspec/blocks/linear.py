@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from archspec.block import Count, Primitive, Weight
+from archspec.block import Count, Primitive, Saves, Weight
 from archspec.initializers import fan_in_uniform
 from archspec.tensor import Vector
 
@@ -37,6 +37,9 @@ class Linear(Primitive, op="linear"):
 
     def macs(self, x: Vector) -> int:
         return x.features * self.out_features
+
+    def saves(self, x: Vector) -> Saves:
+        return Saves(inputs=(0,))
 
     def lower(self, fx: Emitter, x: Proxy) -> Proxy:
         from torch import nn

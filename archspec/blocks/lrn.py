@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from archspec.block import Count, Primitive
+from archspec.block import Count, Primitive, Saves
 from archspec.errors import BlockError, ShapeError
 from archspec.tensor import CHW
 
@@ -43,6 +43,10 @@ class LocalResponseNorm(Primitive, op="lrn"):
         if x.channels % self.groups:
             raise ShapeError(f"groups={self.groups} does not divide the {x.channels} channels of the input")
         return x
+
+    def saves(self, x: CHW) -> Saves:
+        """The input, the denominator and its power."""
+        return Saves(inputs=(0,), elements=2 * x.size)
 
     def lower(self, fx: Emitter, x: Proxy) -> Proxy:
         from archspec.ops.lrn import local_response_norm

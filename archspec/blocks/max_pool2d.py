@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from archspec.block import Padding2d, Primitive, Size2d, compact, unusual
+from archspec.block import Padding2d, Primitive, Saves, Size2d, compact, unusual
 from archspec.errors import BlockError
 from archspec.tensor import CHW, Sides, Window, by
 
@@ -41,6 +41,9 @@ class MaxPool2d(Primitive, op="max_pool2d"):
     def infer(self, x: CHW) -> CHW:
         refuse_wide_padding(self.padding, self.kernel_size)
         return CHW(x.channels, *self.window(x).slide(x))
+
+    def saves(self, x: CHW) -> Saves:
+        return Saves(inputs=(0,), indices=self.infer(x).size)
 
     def lower(self, fx: Emitter, x: Proxy) -> Proxy:
         from torch.nn import functional as F

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from archspec.block import Primitive
+from archspec.block import Primitive, Saves
 from archspec.tensor import Shape
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ class Softmax(Primitive, op="softmax"):
 
     def infer(self, x: Shape) -> Shape:
         return x
+
+    def saves(self, x: Shape) -> Saves:
+        return Saves(output=True)
 
     def lower(self, fx: Emitter, x: Proxy) -> Proxy:
         from torch.nn import functional as F

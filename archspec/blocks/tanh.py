@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from archspec.block import Primitive
+from archspec.block import Primitive, Saves
 from archspec.tensor import Shape
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ class Tanh(Primitive, op="tanh"):
 
     def infer(self, x: Shape) -> Shape:
         return x
+
+    def saves(self, x: Shape) -> Saves:
+        return Saves(output=True)
 
     def lower(self, fx: Emitter, x: Proxy) -> Proxy:
         import torch

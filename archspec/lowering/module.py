@@ -111,11 +111,15 @@ def outputs_of(name: str, fields: tuple[str, ...], values: tuple[Any, ...]) -> A
     return _outputs_class(name, fields)(*values)
 
 
+STANDALONE = {"F", "NamedTuple", "OrderedDict", "TrainingOutputs", "EvalOutputs"}
+"""Names that the standalone source needs for something else."""
+
+
 def class_name(name: str) -> str:
     """A Python class name for the name of a spec or block."""
     words = re.split(r"[^A-Za-z0-9]+", name)
     text = "".join(word[:1].upper() + word[1:] for word in words)
-    return text if text[:1].isalpha() else f"Net{text}"
+    return text if text[:1].isalpha() and text not in STANDALONE else f"Net{text}"
 
 
 def revive(source: str) -> Network:

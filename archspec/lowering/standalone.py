@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import inspect
 import keyword
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from torch import fx
 from archspec.errors import BuildError
 from archspec.graph.graph import Graph
 from archspec.lowering.emitter import Construction, Emitter, emit, public_name
-from archspec.lowering.module import class_name
+from archspec.lowering.module import STANDALONE, class_name
 
 Value = fx.Node
 
@@ -93,17 +94,19 @@ class Standalone:
         self.inference = graph.inference()
         self.training: Emitter = emit(graph, training=True)
         self.evaluation: Emitter = emit(graph, training=False)
-        self.carried: dict[str, None] = {}
         self.uses: dict[str, Use] = {}
         self.by_path: dict[str, Form] = {}
         self.forms: list[Form] = []
         self.main = class_name(graph.name)
-        self.names: set[str] = {"nn", "F", "torch", "NamedTuple", "OrderedDict", "TrainingOutputs", "EvalOutputs"}
+        self.names: set[str] = {"nn", "torch", *STANDALONE}
         nodes = list(self.training.graph.nodes)
         self.results = list(nodes[-1].all_input_nodes) if len(graph.outputs) == 1 else list(nodes[-1].args[0])
         self.inputs = [node for node in nodes if node.op == "placeholder"]
         self.dissolved = dissolved_groups(graph)
         self.root = self._tree(node for node in nodes if node.op not in ("placeholder", "output"))
+        self.carried = self._carry()
+        self.reserved = {"nn", "F", "torch", *self.carried.values()}
+        self.names |= self.reserved
         self.evaluated = {node.meta["layer"] for node in self.evaluation.graph.nodes if "layer" in node.meta}
 
     def _tree(self, nodes: Iterator[Value]) -> Part:
@@ -117,6 +120,26 @@ class Standalone:
                     at, name = at.parts.setdefault(name, Part(name, path)), ""
             at.code.append(node)
         return root
+
+    def _carry(self) -> dict[tuple[str, str], str]:
+        """What model.py calls each name of the files it carries: by file and name.
+
+        That is the name itself, unless the network's class, an input or another file has it too.
+        """
+        taken = {self.main, *self.names, *(str(node.target) for node in self.inputs)}
+        called: dict[tuple[str, str], str] = {}
+        for node in self.training.graph.nodes:
+            if node.op == "call_module":
+                name = public_name(self.training.constructions[str(node.target)].cls)
+            else:
+                name = public_name(node.target) if node.op == "call_function" else "torch."
+            module, _, short = name.rpartition(".")
+            if name.startswith(("torch.", "builtins.")) or (module, short) in called:
+                continue
+            if module.split(".")[0] in ("operator", "_operator", "math"):
+                raise BuildError(f"{name} cannot be written to a standalone file: emit a function of torch")
+            called |= {(module, each): _free(each, taken) for each in _defined(module)}
+        return called
 
     def source(self) -> str:
         self._survey(self.root)
@@ -240,7 +263,8 @@ class Standalone:
     def _param_name(self, form: Form, column: tuple[Any, ...], slot: Slot) -> str:
         """The block's own param where it has these values, else the argument's name."""
         groups = [self.graph.groups.get(use.part.path) for use in form.uses]
-        taken = {*form.params, "self", *keyword.kwlist} | (set(form.uses[0].part.parts) if slot.stored else set())
+        taken = {*form.params, "self", *keyword.kwlist, *self.reserved}
+        taken |= set(form.uses[0].part.parts) if slot.stored else set()
         own = groups[0].params if groups[0] else {}
         for name in own:
             if name not in taken and all(
@@ -290,10 +314,7 @@ class Standalone:
         if name.startswith(("torch.", "builtins.")):
             return name.removeprefix("builtins.")
         module, _, short = name.rpartition(".")
-        if module.split(".")[0] in ("operator", "_operator", "math"):
-            raise BuildError(f"{name} cannot be written to a standalone file: emit a function of torch")
-        self.carried[module] = None
-        return short
+        return self.carried[module, short]
 
     def _header(self, classes: list[str]) -> str:
         shapes = ", ".join(f"{node.name}: N x {' x '.join(map(str, node.shape.dims))}" for node in self.graph.inputs)
@@ -313,7 +334,14 @@ class Standalone:
         return "\n".join([*lines, body])
 
     def _carried_sources(self) -> list[str]:
-        return [_carried(module) for module in self.carried]
+        found = []
+        for module in dict.fromkeys(module for module, _ in self.carried):
+            text = _carried(module)
+            for (owner, name), called in self.carried.items():
+                if owner == module and called != name:
+                    text = re.sub(rf"\b{name}\b", called, text)
+            found.append(text)
+        return found
 
     def _output_types(self) -> list[str]:
         found = []
@@ -524,7 +552,7 @@ class ClassWriter:
         for value in self.use.gives:
             last_read.setdefault(value, []).append(len(self.statements))
         names: dict[Value, str] = {}
-        taken = {"self", "torch", "nn", "F", "x", "y", *keyword.kwlist}
+        taken = {"self", "x", "y", *keyword.kwlist, *self.standalone.reserved}
         for number, value in enumerate(self.use.reads):
             if self.is_root:
                 names[value] = str(value.target)
@@ -676,6 +704,18 @@ def _hashable(value: Any) -> Any:
 
 def _docstring(text: str) -> str:
     return " ".join(text.split()).replace("\\", "\\\\").replace('"', "'")
+
+
+def _defined(module: str) -> list[str]:
+    """The names that a self-contained file defines."""
+    found = []
+    for node in ast.parse(inspect.getsource(sys.modules[module])).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.append(node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found += [target.id for target in targets if isinstance(target, ast.Name)]
+    return found
 
 
 def _carried(module: str) -> str:
