@@ -21,11 +21,11 @@ class Case:
     shapes: tuple[Shape, ...]
 
 
-def layer_node(block: Primitive, inputs: dict[str, Shape], shape: Shape) -> Node:
-    """The block as the layer `layer` of a graph."""
+def layer_node(block: Primitive, inputs: dict[str, Shape], shape: Shape, name: str = "layer") -> Node:
+    """The block as a layer of a graph."""
     shapes = inputs.values()
     return Node(
-        name="layer",
+        name=name,
         op=block.op,
         block=block,
         fields={},
@@ -47,6 +47,24 @@ def graph_of(block: Primitive, *shapes: Shape) -> Graph:
     nodes.append(layer_node(block, inputs, block.infer(*shapes)))
     output = (Output("y", "layer"),)
     return Graph("single", "", "", {}, {}, output, (), {}, digraph_of(nodes))
+
+
+def graph_behind(block: Primitive, *shapes: Shape) -> Graph:
+    """A network in which every input of this layer comes from a layer with weights of its own.
+
+    So the inputs depend on parameters, and each is one piece of memory. Errors: BlockError, ShapeError
+    """
+    nodes = []
+    for i, shape in enumerate(shapes):
+        if isinstance(shape, Vector):
+            before = block_class("linear").model_validate({"out_features": shape.features})
+        else:
+            before = block_class("conv2d").model_validate({"out_channels": shape.dims[0], "kernel_size": 1})
+        nodes.append(Node(f"x{i}", "", None, {}, (), shape, NOWHERE))
+        nodes.append(layer_node(before, {f"x{i}": shape}, shape, f"before{i}"))
+    inputs = {f"before{i}": shape for i, shape in enumerate(shapes)}
+    nodes.append(layer_node(block, inputs, block.infer(*shapes)))
+    return Graph("behind", "", "", {}, {}, (Output("y", "layer"),), (), {}, digraph_of(nodes))
 
 
 sizes = st.integers(1, 9)
