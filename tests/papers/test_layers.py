@@ -14,7 +14,10 @@ DATA = Path(__file__).parent / "data"
 SPECS = Path(__file__).parents[2] / "specs"
 
 LISTS = {
+    "alexnet_caffe": ("alexnet-caffe", {}),
+    "alexnet_caffenet": ("caffenet", {}),
     "alexnet_paper_224_ceil": ("alexnet", {}),
+    "alexnet_torchvision": ("alexnet-torchvision", {}),
     "googlenet_paper": ("googlenet", {}),
     "plain18": ("plain18", {}),
     "plain34": ("plain34", {}),
@@ -355,6 +358,36 @@ def test_imagenet_networks_have_as_many_weighted_layers_as_their_name_says(spec)
 
 
 INITS = [
+    ("alexnet-caffe", "conv1", "bias", ("constant", {"value": 0.0})),
+    ("alexnet-caffe", "conv2", "bias", ("constant", {"value": 0.1})),
+    ("alexnet-caffe", "conv2", "weight", ("normal", {"mean": 0.0, "std": 0.01})),
+    ("alexnet-caffe", "fc7", "bias", ("constant", {"value": 0.1})),
+    ("alexnet-caffe", "fc7", "weight", ("normal", {"mean": 0.0, "std": 0.005})),
+    ("alexnet-caffe", "fc8", "bias", ("constant", {"value": 0.0})),
+    ("alexnet-caffe", "fc8", "weight", ("normal", {"mean": 0.0, "std": 0.01})),
+    ("caffenet", "conv3", "bias", ("constant", {"value": 0.0})),
+    ("caffenet", "conv5", "bias", ("constant", {"value": 1.0})),
+    ("caffenet", "fc6", "weight", ("normal", {"mean": 0.0, "std": 0.005})),
+    ("alexnet-two-tower", "tower1_1and2.conv2", "bias", ("constant", {"value": 1.0})),
+    ("alexnet-two-tower", "tower1_3to5.conv3", "bias", ("constant", {"value": 0.0})),
+    ("alexnet-two-tower", "tower0_7.fc", "bias", ("constant", {"value": 1.0})),
+    ("alexnet-two-tower", "fc8", "bias", ("constant", {"value": 0.0})),
+    (
+        "googlenet-torchvision",
+        "inception3a.branch2.0.conv",
+        "weight",
+        ("trunc_normal", {"mean": 0.0, "std": 0.01, "low": -2.0, "high": 2.0}),
+    ),
+    ("nin", "mlpconv1.conv", "weight", ("normal", {"mean": 0.0, "std": 0.01})),
+    ("nin", "mlpconv1.cccp2", "weight", ("normal", {"mean": 0.0, "std": 0.05})),
+    ("nin", "mlpconv4.cccp2", "weight", ("normal", {"mean": 0.0, "std": 0.01})),
+    ("vgg16", "conv5_3.conv", "weight", ("normal", {"mean": 0.0, "std": 0.1})),
+    ("vgg16-torchvision", "features.28", "weight", ("kaiming_normal", {"mode": "fan_out"})),
+    ("vgg16-torchvision", "classifier.6", "weight", ("normal", {"mean": 0.0, "std": 0.01})),
+    ("squeezenet1_1-torchvision", "features.0", "weight", ("kaiming_uniform", {"mode": "fan_in"})),
+    ("squeezenet1_1-torchvision", "classifier.1", "weight", ("normal", {"mean": 0.0, "std": 0.01})),
+    ("squeezenet", "fire2.squeeze", "weight", ("xavier_uniform", {"mode": "fan_in"})),
+    ("preact-resnet-cifar", "stage2.0.conv1", "weight", ("kaiming_normal", {"mode": "fan_out"})),
     ("googlenet", "conv1.conv", "weight", ("xavier_uniform", {"mode": "fan_in"})),
     ("googlenet", "conv1.conv", "bias", ("constant", {"value": 0.2})),
     ("googlenet", "aux1.fc1", "bias", ("constant", {"value": 0.2})),
