@@ -149,7 +149,12 @@ def test_commands_on_specs_never_import_torch(name):
     assert not loaded & {"torch", "numpy"}
 
 
-@pytest.mark.parametrize("name", ["build", "validate", "summary", "expand"])
+def test_commands_without_a_spec_never_import_torch(tmp_path):
+    assert not loaded_after(command("list")) & {"torch", "numpy"}
+    assert not loaded_after(command("new", "net", "--out", str(tmp_path))) & {"torch", "numpy", "networkx"}
+
+
+@pytest.mark.parametrize("name", ["build", "expand", "list", "new", "summary", "validate"])
 def test_help_of_a_command_never_imports_torch(name):
     assert "torch" not in loaded_after(command(name, "--help"))
 

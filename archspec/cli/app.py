@@ -9,6 +9,8 @@ import click
 COMMANDS = {
     "build": "Compile a spec to a PyTorch module, try it, and write it out.",
     "expand": "Print a spec with every block, repeat and expression worked out.",
+    "list": "List the specs of the zoo with params, MACs and paper.",
+    "new": "Write a commented spec to begin with.",
     "summary": "Print the layers of a spec with shapes, params and MACs.",
     "validate": "Check specs, with the numbers they expect of themselves.",
 }
