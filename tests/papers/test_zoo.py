@@ -134,6 +134,59 @@ def preact_by_hand(depth):
     return nn.Sequential(*layers, *head)
 
 
+TABLE_I = [
+    "X...XXX..XXXX.XX",
+    "XX...XXX..XXXX.X",
+    "XXX...XXX..X.XXX",
+    ".XXX..XXXX..X.XX",
+    "..XXX..XXXX.XX.X",
+    "...XXX..XXXX.XXX",
+]
+"""LeCun et al. 1998: which of the 16 maps of C3, across, read each of the 6 maps of S2, down."""
+
+
+def test_lenet_computes_what_its_twin_by_hand_computes():
+    """The twin's C3 is one convolution, with zeros where Table I has no cross."""
+    lenet = randomise(archspec.build("lenet5", dtype=torch.float64)).eval()
+    state = lenet.state_dict()
+
+    def joined(name, count=1, kinds=("weight", "bias")):
+        return [torch.cat([state[f"{name.format(i)}.{kind}"] for i in range(count)]) for kind in kinds]
+
+    def subsampled(x, weight, bias):
+        return torch.tanh(F.avg_pool2d(x, 2) * weight.view(-1, 1, 1) + bias.view(-1, 1, 1))
+
+    weight = torch.zeros(16, 6, 5, 5, dtype=torch.float64)
+    for index in range(16):
+        weight[index, [row[index] == "X" for row in TABLE_I]] = state[f"c3.{index}.conv.weight"][0]
+    x = images = torch.randn(2, 1, 32, 32, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    x = torch.tanh(F.conv2d(x, *joined("s2.{}.conv", 6)))
+    x = subsampled(x, *joined("s2.{}.sub.coefficient", 6))
+    x = torch.tanh(F.conv2d(x, weight, *joined("c3.{}.conv", 16, ["bias"])))
+    x = subsampled(x, *joined("s4.coefficient"))
+    x = torch.tanh(F.conv2d(x, *joined("c5"))).flatten(1)
+    x = F.linear(torch.tanh(F.linear(x, *joined("f6"))), *joined("out"))
+    with torch.no_grad():
+        torch.testing.assert_close(lenet(images), x, rtol=1e-12, atol=1e-12)
+
+
+CONNECTIONS = {"C1": 122_304, "S2": 5_880, "C3": 151_600, "S4": 2_000, "C5": 48_120, "F6": 10_164}
+"""What section II.B says of each layer."""
+
+
+def test_lenet_has_the_connections_and_the_60000_params_of_its_paper():
+    graph, found = archspec.compile("lenet5"), dict.fromkeys(CONNECTIONS, 0)
+    for node in graph:
+        if not node.params or node.name == "out":
+            continue
+        layer = node.name.split(".")[0].upper()
+        layer = "C1" if layer == "S2" and node.name.endswith(".conv") else layer
+        taps = 4 if node.name.endswith("coefficient") else 1  # a unit adds four places up, then multiplies
+        found[layer] += taps * node.macs + node.shape.size
+    assert found == CONNECTIONS
+    assert graph.params - graph["out"].params == 60_000
+
+
 TWINS = {
     "nin": (nin_by_hand, {}, 224),
     "preact-resnet-cifar 110": (lambda: preact_by_hand(110), {"depth": 110}, 32),
