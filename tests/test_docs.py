@@ -17,6 +17,7 @@ from archspec.initializers import INITIALIZERS
 from archspec.registry import BLOCKS, block_class
 from archspec.spec.document import BLOCK_SECTIONS, RESERVED, SECTIONS
 from archspec.spec.expression import FUNCTIONS, LITERALS, REPEAT_NAMES
+from archspec.spec.files import zoo_names
 from archspec.tensor import Sides
 
 ROOT = Path(__file__).parents[1]
@@ -161,6 +162,26 @@ def test_every_key_is_in_the_language(word: str) -> None:
 @pytest.mark.parametrize("word", sorted({*FUNCTIONS, *LITERALS, *REPEAT_NAMES}))
 def test_every_word_of_expressions_is_in_the_language(word: str) -> None:
     assert f"`{word}`" in text("language.md")
+
+
+ZOO = dict(re.findall(r"^\| `([^`]+)` \| ([\d,]+ \| [\d,]+) \| .+\. \|$", text("zoo.md"), re.MULTILINE))
+"""Spec -> params and MACs as the page has them."""
+
+
+def test_every_spec_of_the_zoo_is_described_and_nothing_else() -> None:
+    assert sorted(ZOO) == zoo_names()
+    assert len(re.findall(r"^\| `", text("zoo.md"), re.MULTILINE)) == len(ZOO)
+
+
+@pytest.mark.parametrize("name", zoo_names())
+def test_the_numbers_of_the_zoo_are_right(name: str) -> None:
+    graph = api.compile(name)
+    assert ZOO[name] == f"{graph.params:,} | {graph.inference().macs:,}"
+
+
+def test_the_readme_counts_torchvisions_networks() -> None:
+    count = sum(name.endswith("-torchvision") for name in zoo_names())
+    assert f"`...-torchvision`, {count} of them" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def anchors(content: str) -> set[str]:
