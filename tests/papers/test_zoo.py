@@ -160,10 +160,10 @@ def test_lenet_computes_what_its_twin_by_hand_computes():
     for index in range(16):
         weight[index, [row[index] == "X" for row in TABLE_I]] = state[f"c3.{index}.conv.weight"][0]
     x = images = torch.randn(2, 1, 32, 32, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    x = torch.tanh(F.conv2d(x, *joined("s2.{}.conv", 6)))
-    x = subsampled(x, *joined("s2.{}.sub.coefficient", 6))
+    x = torch.tanh(F.conv2d(x, *joined("c1")))
+    x = subsampled(x, *joined("s2.scale"))
     x = torch.tanh(F.conv2d(x, weight, *joined("c3.{}.conv", 16, ["bias"])))
-    x = subsampled(x, *joined("s4.coefficient"))
+    x = subsampled(x, *joined("s4.scale"))
     x = torch.tanh(F.conv2d(x, *joined("c5"))).flatten(1)
     x = F.linear(torch.tanh(F.linear(x, *joined("f6"))), *joined("out"))
     with torch.no_grad():
@@ -179,10 +179,8 @@ def test_lenet_has_the_connections_and_the_60000_params_of_its_paper():
     for node in graph:
         if not node.params or node.name == "out":
             continue
-        layer = node.name.split(".")[0].upper()
-        layer = "C1" if layer == "S2" and node.name.endswith(".conv") else layer
-        taps = 4 if node.name.endswith("coefficient") else 1  # a unit adds four places up, then multiplies
-        found[layer] += taps * node.macs + node.shape.size
+        sums = 4 * node.shape.size if node.op == "scale" else node.macs  # a unit of S2 or S4 adds four places up
+        found[node.name.split(".")[0].upper()] += sums + node.shape.size
     assert found == CONNECTIONS
     assert graph.params - graph["out"].params == 60_000
 
