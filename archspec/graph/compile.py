@@ -15,7 +15,7 @@ from archspec.graph.check import check_reach, read_outputs
 from archspec.graph.graph import Graph, Group, Node, digraph_of
 from archspec.graph.init_rules import read_rules
 from archspec.graph.scope import POISON, Flow, Frame, Layout, Poisoned, Scope
-from archspec.graph.walk import MAX_NESTING, Body, check_unused
+from archspec.graph.walk import MAX_NESTING, Body, Call, check_unused
 from archspec.registry import BLOCKS
 from archspec.spec.document import Layers, Spec
 from archspec.spec.expression import evaluate, is_expression
@@ -57,6 +57,8 @@ class Compiler:
         self.sharing: list[Position] = []
         """Where the `shares` stand that are being followed, outermost first."""
         self.least_sizes: dict[str, int] = {}
+        self.calls: dict[str, Call] | None = None
+        """What each node is written as, for whoever asks by giving a mapping."""
 
     def graph(self) -> Graph:
         params = bind(self.spec.params, self.settings, self.problems)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from archspec.errors import ArchspecError, ExpressionError, Position, Use, did_you_mean
 from archspec.spec.expression import REPEAT_NAMES
 from archspec.spec.params import UNKNOWN
 from archspec.spec.reader import Scalar, Value
 from archspec.tensor import Shape
+
+if TYPE_CHECKING:
+    from archspec.graph.walk import Call
 
 
 class Poisoned(ArchspecError):
@@ -102,6 +106,8 @@ class Frame:
     """Works out one entry of `let`; raises Poisoned once its mistake is reported."""
     uses: tuple[Use, ...] = ()
     path: str = ""
+    call: Call | None = None
+    """The use of the block; None for the spec."""
     known: dict[str, object] = field(default_factory=dict)
     """Entries of `let` that are worked out."""
 

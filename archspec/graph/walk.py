@@ -370,6 +370,8 @@ class Body:
             saves=block.saves(*shapes),
             place=call.place,
         )
+        if self.compiler.calls is not None:
+            self.compiler.calls[call.path] = call
         return self.compiler.add(self._sharing(node, call) if call.shares else node)
 
     def _sharing(self, node: Node, call: Call) -> Node:
@@ -414,7 +416,7 @@ class Body:
         if len(flows) == 1:
             flows["input"] = inputs[0]
         uses = (*call.scope.frame.uses, Use(call.path, layer.position))
-        frame = Frame(params, block.let, flows, self.compiler.work_out, uses, call.path)
+        frame = Frame(params, block.let, flows, self.compiler.work_out, uses, call.path, call)
         inner = Scope(frame, Layout(owner=""))
         self.compiler.groups[call.path] = Group(call.path, block.name, params, layer.position)
         self.compiler.enter(call.path, block.name, uses, layer.position)

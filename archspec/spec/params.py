@@ -48,6 +48,8 @@ class Param:
     least: float | None = None
     most: float | None = None
     doc: str = ""
+    default_position: Position | None = None
+    """Where the default is written."""
     broken: bool = False
     """Whether its mistakes are already told, so that nothing more can be said of its value."""
 
@@ -104,7 +106,7 @@ def parse_param(key: Scalar, value: Value, problems: list[Problem]) -> Param:
             return Param(name, key.position, "any", required=True, broken=True)
         if isinstance(value, Scalar) and value.plain and data in TYPES:
             return Param(name, key.position, str(data), required=True)
-        return Param(name, key.position, type_of(data), required=False, default=data)
+        return Param(name, key.position, type_of(data), False, data, default_position=value.position)
     form = validated(ParamForm, plain(value), value.entries, value.position, f"param `{name}`", problems)
     if form is None:
         return Param(name, key.position, "any", required=True, broken=True)
@@ -118,7 +120,8 @@ def parse_param(key: Scalar, value: Value, problems: list[Problem]) -> Param:
         return Param(name, key.position, "any", required=True, broken=True)
     kind = form.type or (type_of(form.default) if not required else type_of(form.choices[0]) if form.choices else "any")
     choices = tuple(form.choices) if form.choices is not None else None
-    param = Param(name, key.position, kind, required, form.default, choices, form.min, form.max, form.doc)
+    set_at = None if required else value.entries["default"][1].position
+    param = Param(name, key.position, kind, required, form.default, choices, form.min, form.max, form.doc, set_at)
     if not required and (refusal := param.refusal(form.default)):
         problems.append(Problem("bad-param", f"default: {refusal}", value.entries["default"][1].position))
         return replace(param, broken=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from archspec.spec.reader import core_scalar
@@ -12,29 +13,37 @@ PLAIN = re.compile(r"[A-Za-z_.][A-Za-z0-9_.-]*(?: [A-Za-z0-9_.-]+)*")
 WIDTH = 110
 
 
-def write(data: dict[str, Any]) -> str:
-    """A spec's data as YAML: sections apart, a layer on a line, groups as blocks."""
+def write(data: dict[str, Any], notes: Mapping[tuple[str, ...], str] | None = None) -> str:
+    """A spec's data as YAML: sections apart, a layer on a line, groups as blocks.
+
+    `notes` are comments by path of keys; each stands above its entry.
+    """
     lines: list[str] = []
     for key, value in data.items():
         if isinstance(value, dict | list) and lines:
             lines.append("")
-        lines += _entry(_scalar(key), value, 0)
+        lines += _entry(_scalar(key), value, 0, (key,), notes or {})
     return "\n".join(lines) + "\n"
 
 
-def _entry(head: str, value: Any, indent: int) -> list[str]:
+def _entry(
+    head: str, value: Any, indent: int, path: tuple[str, ...], notes: Mapping[tuple[str, ...], str]
+) -> list[str]:
     pad = "  " * indent
     if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
         return [f"{pad}{head}:", *(f"{pad}  - {flow(item)}" for item in value)]
-    if not isinstance(value, dict) or not value or _fits(value, len(pad) + len(head)):
+    noted = any(key[: len(path)] == path and len(key) > len(path) for key in notes) if len(path) < 2 else False
+    if not isinstance(value, dict) or not value or (not noted and _fits(value, len(pad) + len(head))):
         return [f"{pad}{head}: {flow(value)}"]
     width = max(len(key_text(key)) for key in value) if indent == 0 else 0
     lines = [f"{pad}{head}:"]
     for key, item in value.items():
         name = key_text(key)
-        inner = _entry(name, item, indent + 1)
+        inner = _entry(name, item, indent + 1, (*path, str(key)), notes)
         if len(inner) == 1 and width:
             inner = [inner[0].replace(f"{name}: ", f"{name}: ".ljust(width + 2), 1)]
+        if (*path, str(key)) in notes:
+            lines.append(f"{pad}  # {notes[(*path, str(key))]}")
         lines += inner
     return lines
 
