@@ -86,24 +86,22 @@ def check_reach(compiler: Compiler, outputs: tuple[Output, ...]) -> None:
     read = {output.node for output in outputs}
     for node in compiler.nodes.values():
         read.update(node.inputs)
-    for node in compiler.nodes.values():
+    nodes = list(compiler.nodes.values())
+    for node, after in zip(nodes, [*nodes[1:], None], strict=True):
         if node.name in read:
             continue
         if node.block is None:
             message = f"input `{node.name}` is read by no layer: {shown(list(node.shape.dims))}"
             compiler.problems.append(Problem("unused-input", message, node.position))
         else:
-            compiler.problems.append(_unreached(compiler, node))
+            compiler.problems.append(_unreached(compiler, node, after))
 
 
-def _unreached(compiler: Compiler, node: Node) -> Problem:
-    """The layer is named as the reader of the file sees it: the outermost group that ends in it."""
-    names = list(compiler.nodes)
-    after = names[names.index(node.name) + 1 :][:1]
+def _unreached(compiler: Compiler, node: Node, after: Node | None) -> Problem:
     hint = "name it in an output, or remove it"
-    if after:
-        reads = " and ".join(compiler.nodes[after[0]].inputs)
-        hint = f"name it in an output, or in the `from` of a later layer; the next layer, {after[0]}, reads {reads}"
+    if after is not None:
+        reads = " and ".join(after.inputs)
+        hint = f"name it in an output, or in the `from` of a later layer; the next layer, {after.name}, reads {reads}"
     return Problem(
         "unreachable-layer",
         f"its value ({node.shape}) is read by no layer and no output",

@@ -179,8 +179,11 @@ class Compiler:
 
     def uses_of(self, name: str) -> tuple[Use, ...]:
         """Where the block that a node is written in is used."""
-        inside = [path for path in self.uses if name.startswith(path + ".")]
-        return self.uses[max(inside, key=len)] if inside else ()
+        while name:
+            name = name.rpartition(".")[0]
+            if name in self.uses:
+                return self.uses[name]
+        return ()
 
     def add(self, node: Node) -> Flow:
         if len(self.nodes) >= self.max_nodes:

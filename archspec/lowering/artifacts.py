@@ -15,6 +15,7 @@ from torch import nn
 
 import archspec
 from archspec.errors import BuildError
+from archspec.graph.canonical import spec_hash
 from archspec.graph.graph import Graph
 from archspec.spec.writer import write
 from archspec.views.expanded import expanded
@@ -50,7 +51,7 @@ def write_artifacts(folder: Path, module: nn.Module, graph: Graph, source: str, 
         "model.py": source.encode(),
         "model.safetensors": save(weights, {"format": "pt"}),
     }
-    contents["manifest.json"] = (json.dumps(_manifest(graph, spec, contents, seed), indent=2) + "\n").encode()
+    contents["manifest.json"] = (json.dumps(_manifest(graph, contents, seed), indent=2) + "\n").encode()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in contents.items():
@@ -60,13 +61,13 @@ def write_artifacts(folder: Path, module: nn.Module, graph: Graph, source: str, 
     return [folder / name for name in contents]
 
 
-def _manifest(graph: Graph, spec: str, contents: Mapping[str, bytes], seed: int) -> dict[str, Any]:
+def _manifest(graph: Graph, contents: Mapping[str, bytes], seed: int) -> dict[str, Any]:
     inference = graph.inference()
     return {
         "name": graph.name,
         "set": dict(graph.changed),
         "seed": seed,
-        "expanded_spec_sha256": hashlib.sha256(spec.encode()).hexdigest(),
+        "spec_sha256": spec_hash(graph),
         "files_sha256": {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()},
         "versions": {"archspec-nn": archspec.__version__, "torch": torch.__version__},
         "params": graph.params,

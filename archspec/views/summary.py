@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from archspec.graph.canonical import spec_hash
 from archspec.graph.graph import Graph, Node
 from archspec.graph.memory import BYTES, Memory, intensity, memory, saved_activations
 from archspec.graph.receptive_field import ReceptiveField, receptive_fields
@@ -107,6 +108,7 @@ class Summary:
         graph, inference = self.graph, self.inference
         return {
             "name": graph.name,
+            "spec_sha256": spec_hash(graph),
             "params": graph.params,
             "params_inference": inference.params,
             "macs": inference.macs,

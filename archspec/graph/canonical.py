@@ -1,0 +1,40 @@
+"""The hash of a network: the same however its spec is written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, is_dataclass
+from typing import Any
+
+from archspec.graph.graph import Graph, Node
+from archspec.graph.init_rules import is_used
+
+
+def spec_hash(graph: Graph) -> str:
+    """SHA-256 over everything that makes the module: inputs, layers with all their fields, outputs and `init` rules.
+
+    Formatting, comments, blocks, params, defaults written out, the order of fields and what a spec says of itself
+    in words do not change it; the order of layers does, since it is that of the state dict.
+    """
+    data = {
+        "archspec": 1,
+        "inputs": [[node.name, list(node.shape.dims)] for node in graph.inputs],
+        "layers": [_layer(node) for node in graph.layers],
+        "outputs": [[output.name, output.node, output.training_only, output.loss_weight] for output in graph.outputs],
+        "init": [dict(rule.written) for rule in graph.rules if is_used(rule, graph)],
+    }
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"), default=_plain)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _layer(node: Node) -> list[Any]:
+    assert node.block is not None
+    fields = {name: getattr(node.block, name) for name in type(node.block).model_fields}
+    return [node.name, node.op, list(node.inputs), fields, node.place, node.shares]
+
+
+def _plain(value: object) -> object:
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    raise TypeError(f"{value!r} has no place in a spec")
