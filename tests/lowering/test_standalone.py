@@ -66,7 +66,38 @@ layers: {a: {op: module, n: 2}, b: {op: module, n: 3}, d: sigmoid}
 outputs: {y: b, z: d}
 """
 
-TEXTS = {"tangled": TANGLED, "hostile": HOSTILE, "namesakes": NAMESAKES}
+CARRIED = """
+archspec: 1
+name: scale
+inputs: {drop_path: [3, 8, 8]}
+blocks:
+  layer-norm2d:
+    params: {Scale: int, nn: float}
+    layers:
+      c: {op: conv2d, out_channels: =Scale, kernel_size: 1}
+      n: {op: layer_norm2d, eps: 1e-6}
+      d: {op: dropout, p: =nn}
+layers:
+  a: {op: layer-norm2d, Scale: 4, nn: 0.1}
+  b: {op: layer-norm2d, Scale: 5, nn: 0.2}
+  local_response_norm_within: {op: lrn_within, size: 3, alpha: 1, beta: 0.75, k: 1, divide_by_size: true}
+  kept: {op: drop_path, p: 0.5}
+  sum: {op: add, from: [kept, local_response_norm_within]}
+  norm: {op: lrn_within, size: 5, alpha: 1, beta: 0.75, k: 1, divide_by_size: true}
+  seq: {layers: [{op: scale, bias: true}, {op: scale, bias: false}]}
+outputs: {y: seq}
+"""
+"""Names of the network that are also names of what its model.py carries."""
+
+F = """
+archspec: 1
+name: f
+inputs: {x: [3, 8, 8]}
+layers: {c: {op: conv2d, out_channels: 4, kernel_size: 1}, r: relu}
+outputs: {y: r}
+"""
+
+TEXTS = {"tangled": TANGLED, "hostile": HOSTILE, "namesakes": NAMESAKES, "carried": CARRIED, "f": F}
 
 CASES = [
     ("alexnet", {}),
