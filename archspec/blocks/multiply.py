@@ -29,10 +29,8 @@ class Multiply(Primitive, op="multiply"):
             raise ShapeError(f"multiply takes two or more inputs, found {len(xs)}", "list them: from: [a, b]")
         full = max(xs, key=lambda x: x.size)
         if any(x not in (full, _gate(full)) for x in xs):
-            raise ShapeError(
-                f"inputs differ in shape: {', '.join(map(str, xs))}",
-                "besides equal shapes, only Cx1x1 may go with CxHxW; `reshape` makes such a map of a vector",
-            )
+            shown = ", ".join(map(str, xs))
+            raise ShapeError(f"inputs differ in shape: {shown}; besides equal shapes, only Cx1x1 goes with CxHxW")
         return full
 
     def saves(self, *xs: Shape) -> Saves:

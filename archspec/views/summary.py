@@ -277,11 +277,12 @@ def size(number: float) -> str:
 
 
 def op_text(node: Node) -> str:
-    """The op with the key numbers of its window, as papers write them: conv2d 3x3 /2."""
+    """The op with the key numbers of its window, as papers write them: conv2d 3x3 /2, upsample x2."""
     window = node.window
-    if window is None or node.op.startswith(("global", "adaptive")):
+    if window is None or node.op.startswith(("global", "adaptive", "pad", "reshape")):
         return node.op
-    text = f"{node.op} {window.kernel[0]}x{window.kernel[1]}"
-    if window.stride != (1, 1):
-        text += f" /{window.stride[0]}" if window.stride[0] == window.stride[1] else f" /{window.stride}"
+    text = node.op if node.op == "upsample" else f"{node.op} {window.kernel[0]}x{window.kernel[1]}"
+    for sign, pair in ("x", window.spread), ("/", window.stride):
+        if pair != (1, 1):
+            text += f" {sign}{pair[0] if pair[0] == pair[1] else pair}"
     return text
