@@ -100,7 +100,8 @@ class _Side:
             return ids.setdefault(thing, len(ids))
 
         layers = graph.layers
-        at = {node.name: -1 - k for k, node in enumerate(graph.inputs)} | {node.name: i for i, node in enumerate(layers)}
+        at = {node.name: -1 - k for k, node in enumerate(graph.inputs)}
+        at |= {node.name: i for i, node in enumerate(layers)}
         shapes = {node.name: number(node.shape) for node in graph}
         contents = [number((node.op, repr(vars(node.block)))) for node in layers]
         reads = [tuple(at[name] for name in node.inputs) for node in layers]
@@ -236,7 +237,8 @@ def _score(a: _Side, b: _Side, i: int, j: int) -> int:
 def _shared_fields(a: Node, b: Node) -> float:
     """The share of its fields in which one layer equals another of its op."""
     fields, others = vars(a.block), vars(b.block)
-    return sum(fields[name] == others[name] for name in fields) / max(1, len(fields))
+    same = [name for name, value in fields.items() if value == others[name]]
+    return len(same) / max(1, len(fields))
 
 
 def _chain(rows: Iterable[tuple[int, Row]]) -> list[Pair]:

@@ -7,7 +7,6 @@ the layers of a block use that is added or removed as a whole.
 from __future__ import annotations
 
 import re
-import textwrap
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,10 +16,9 @@ from archspec.graph.difference import Change, Difference, InitChange, OutputChan
 from archspec.graph.graph import Graph, Node, Output
 from archspec.initializers import Constant, Initializer
 from archspec.spec.reader import shown
-from archspec.tensor import Shape
 from archspec.views.summary import op_text
+from archspec.views.values import field_data, field_text, wrapped
 
-WIDTH = 80
 MOST_NAMES = 20
 """Lines of renamed layers that are shown."""
 MOST_READERS = 3
@@ -82,7 +80,7 @@ def _change_data(change: Change) -> dict[str, Any]:
         "a": before.name,
         "b": after.name,
         "op": after.op,
-        "fields": {name: {"a": _plain(old), "b": _plain(new)} for name, (old, new) in change.fields.items()},
+        "fields": {name: {"a": field_data(old), "b": field_data(new)} for name, (old, new) in change.fields.items()},
         "inputs": {"a": list(before.inputs), "b": list(after.inputs)} if change.rewired else None,
         "shape": {"a": list(before.shape.dims), "b": list(after.shape.dims)},
         "params": {"a": before.params, "b": after.params},
@@ -118,15 +116,6 @@ def _initializer_data(initializer: Initializer | None) -> Any:
     return initializer.value if isinstance(initializer, Constant) else {initializer.name: dict(vars(initializer))}
 
 
-def _plain(value: Any) -> Any:
-    """A field as JSON has it."""
-    if isinstance(value, Shape):
-        return list(value.dims)
-    if hasattr(value, "__dataclass_fields__"):
-        return {name: getattr(value, name) for name in value.__dataclass_fields__}
-    return list(value) if isinstance(value, tuple) else value
-
-
 # As text.
 
 
@@ -138,21 +127,15 @@ def diff_text(found: Difference, names: bool = True) -> list[str]:
         counts = [f"{len(which):,} {what}" for which, what in ((renamed, "renamed"), (moved, "moved")) if which]
         said = ", ".join(["no structural difference", *counts]) if counts else "no difference"
         return [*heads, said, *_names(renamed, moved)]
-    lines = [line for text in _entries(found) for line in _wrapped(text)]
+    lines = [line for text in _entries(found) for line in wrapped(text)]
     lines += _names(renamed, moved)
-    lines += [line for text in _about_ends(found) for line in _wrapped(text)]
+    lines += [line for text in _about_ends(found) for line in wrapped(text)]
     return [*heads, *lines, "", *_totals(found)]
 
 
 def label(graph: Graph) -> str:
     """A network's name, with the params that were set."""
-    return " ".join([graph.name, *(f"{name}={_value(value)}" for name, value in graph.changed.items())])
-
-
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(
-        text, WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False, drop_whitespace=True
-    )
+    return " ".join([graph.name, *(f"{name}={field_text(value)}" for name, value in graph.changed.items())])
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +246,7 @@ def _whole_text(members: list[_Entry], found: Difference) -> str:
 
 def _changed(change: Change, places: dict[tuple[str, str], float]) -> _Entry:
     before, after = change.before, change.after
-    fields = tuple((name, _value(old), _value(new)) for name, (old, new) in change.fields.items())
+    fields = tuple((name, field_text(old), field_text(new)) for name, (old, new) in change.fields.items())
     sources = tuple(map(_starred, (*before.inputs, "->", *after.inputs))) if change.rewired else ()
     renamed = _starred(before.name) if before.name != after.name else ""
     kind = (before.op, after.op, fields, sources, _starred(after.name), renamed)
@@ -274,7 +257,9 @@ def _changed_text(members: list[_Entry]) -> str:
     changes = [entry.change for entry in members if entry.change]
     first = changes[0]
     ops = dict.fromkeys([first.before.op, first.after.op])
-    facts = [f"{name} {_value(old)} -> {_value(new)}" for name, (old, new) in first.fields.items() if name != "op"]
+    facts = [
+        f"{name} {field_text(old)} -> {field_text(new)}" for name, (old, new) in first.fields.items() if name != "op"
+    ]
     if first.rewired:
         facts.append(f"reads {_sources([c.before for c in changes])} -> {_sources([c.after for c in changes])}")
     if "shape" in first.derived and first.after.block:
@@ -309,18 +294,6 @@ def _only(texts: set[str]) -> list[str]:
 def _amounts(params: int, macs: int, signed: bool = False) -> list[str]:
     sign = "+" if signed else ""
     return [f"{amount:{sign},} {what}" for amount, what in ((params, "params"), (macs, "MACs")) if amount]
-
-
-def _value(value: Any) -> str:
-    """A field as a spec would write it."""
-    if isinstance(value, Shape):
-        return str(value)
-    if isinstance(value, tuple) and len(set(value)) == 1:
-        value = value[0]
-    if hasattr(value, "__dataclass_fields__"):
-        sides = {name: getattr(value, name) for name in value.__dataclass_fields__}
-        value = next(iter(sides.values())) if len(set(sides.values())) == 1 else sides
-    return value if isinstance(value, str) else shown(value)
 
 
 # Names.
@@ -368,7 +341,7 @@ def _names(renamed: Sequence[Change], moved: Sequence[Change]) -> list[str]:
         lines[MOST_NAMES:] = [f"~ renamed: {len(lines) - MOST_NAMES:,} more of the kind; --json lists them all"]
     if moved:
         lines.append(f"~ in another order: {_listed([change.after.name for change in moved])}")
-    return [line for text in lines for line in _wrapped(text)]
+    return [line for text in lines for line in wrapped(text)]
 
 
 def _renamed(renamed: Sequence[Change]) -> Iterator[str]:
@@ -401,14 +374,18 @@ def _about_ends(found: Difference) -> Iterator[str]:
     for change in found.outputs:
         yield _output_text(change)
     if found.reordered:
-        before, after = ([output.name for output in graph.outputs] for graph in (found.a, found.b))
-        yield f"~ outputs in another order: {', '.join(before)} -> {', '.join(after)}"
+        before, after = (", ".join(output.name for output in graph.outputs) for graph in (found.a, found.b))
+        yield f"~ outputs in another order: {before} -> {after}"
+    yield from _init_texts(found.inits)
+
+
+def _init_texts(changes: Sequence[InitChange]) -> Iterator[str]:
     alike: dict[tuple[str, str, str], list[str]] = defaultdict(list)
-    for init in found.inits:
-        key = f"{init.node.name}.{init.parameter}" if init.parameter else init.node.name
-        alike[init.parameter, _initializer(init.before), _initializer(init.after)].append(key)
-    for (_, before, after), keys in alike.items():
-        yield f"~ init of {_listed(keys)} ({_counted(len(keys), 'parameter')}): {before} -> {after}"
+    for change in changes:
+        kind = (change.parameter, _initializer(change.before), _initializer(change.after))
+        alike[kind].append(change.node.key(change.parameter))
+    for (_, old, new), keys in alike.items():
+        yield f"~ init of {_listed(keys)} ({_counted(len(keys), 'parameter')}): {old} -> {new}"
 
 
 def _output_text(change: OutputChange) -> str:
