@@ -2,10 +2,11 @@
 
 Two layers of the same content (op and fields) are candidates, and so are two of the same name. Each pair is scored:
 most for the content, then for the name, then for reading and being read by the same kinds of layers at the same
-shapes. A number as a name is a position in a list and counts next to nothing. Then:
+shapes. A number as a name is a place in a list, not a name: it counts next to nothing. Then:
 
-1. If both networks have the same contents and the same wiring in the same order, that is the matching: layers are
-   renamed at most.
+1. If every layer has a namesake of the same content that reads namesakes, these are matched, in whatever order. If
+   not, but both networks have the same contents and wiring in the same order, layers are matched in that order: they
+   are renamed at most.
 2. Else the layers of both ends that agree in everything, name included, are matched and set aside.
 3. Of the candidates between, the heaviest chain is taken: the set of pairs with the largest sum of scores that keeps
    the order of execution in both networks. It is found exactly, row by row, from the best chain known to end at each
@@ -33,9 +34,12 @@ from typing import Any
 
 from archspec.graph.graph import Graph, Node
 
-CONTENT, OP, FIELDS, NAME, LAST_NAME, NEIGHBOURS, NUMBER = 1000, 300, 300, 400, 200, 100, 1
-"""Scores: the same op and fields, or the same op and a share of its fields; the same path, or the same last name of
-it; the same contents read, the same contents reading, the same shapes read; the same path that ends in a number."""
+CONTENT, OP, FIELDS = 1000, 300, 300
+"""Scores: the same op and fields; or the same op, and a share of its fields."""
+LAST_NAME, NUMBER, PATH, NUMBERED_PATH = 200, 1, 200, 150
+"""Scores: the same last name, or number; the same path besides, or one with a number in it."""
+NEIGHBOURS = 100
+"""Score for each of: the same contents read, the same contents reading, the same shapes read."""
 CANDIDATES = 200_000
 """About how many layers times ranks on one side of their own are candidates."""
 LARGEST_GAP = 40_000
@@ -79,6 +83,11 @@ def is_number(name: str) -> bool:
     return name.rpartition(".")[2].isdigit()
 
 
+def has_number(name: str) -> bool:
+    """Whether a path leads through a number: that of a copy or an item of a list."""
+    return any(part.isdigit() for part in name.split("."))
+
+
 @dataclass(frozen=True, slots=True)
 class _Side:
     """One of the networks, as lists over its layers; what is compared often is a number given to equal things."""
@@ -88,6 +97,7 @@ class _Side:
     reads: list[tuple[int, ...]]
     """Numbers of the layers each reads; an input of the network counts from -1 downwards."""
     readers: list[list[int]]
+    """Likewise; an output of the network counts downwards too, by its name."""
     contents: list[int]
     contexts: list[tuple[int, int, int]]
     """What each reads, what reads it, and the shapes it reads."""
@@ -110,11 +120,14 @@ class _Side:
             for source in sources:
                 if source >= 0:
                     readers[source].append(i)
+        for output in graph.outputs:
+            readers[at[output.node]].append(-1 - number(output.name))
 
         def around(known: list[int]) -> list[tuple[int, int]]:
             """Numbers for what each layer reads and what reads it, in terms of what is known of single layers."""
             before = [number(tuple(known[k] if k >= 0 else k for k in sources)) for sources in reads]
-            return [(before[i], number(tuple(known[k] for k in readers[i]))) for i in range(len(layers))]
+            after = [number(tuple(known[k] if k >= 0 else k for k in others)) for others in readers]
+            return list(zip(before, after, strict=True))
 
         near = around(contents)
         given = [number(tuple(shapes[name] for name in node.inputs)) for node in layers]
@@ -148,6 +161,8 @@ def _match_inputs(a: Sequence[Node], b: Sequence[Node]) -> dict[str, str]:
 
 def _match_layers(a: _Side, b: _Side) -> tuple[list[Pair], set[Pair]]:
     """The pairs of layers, in order of the first network, and those of them that have moved."""
+    if same := _namesakes(a, b):
+        return same, _moved(same)
     if a.contents == b.contents and a.reads == b.reads:
         return [(i, i) for i in range(len(a))], set()
     front, back = _common_ends(a, b)
@@ -160,8 +175,21 @@ def _match_layers(a: _Side, b: _Side) -> tuple[list[Pair], set[Pair]]:
     chain = [pair for pair in sorted(chain) if _is_supported(a, b, *pair, partner)]
     partner = dict(chain)
     chain = sorted(chain + _fill(a, b, chain, lambda i, j: _is_supported(a, b, i, j, partner)))
-    moved = _moves(a, b, dict(chain))
-    return sorted([*chain, *moved]), {pair for pair in moved if _crosses(pair, chain)}
+    found = sorted(chain + _moves(a, b, dict(chain)))
+    return found, _moved(found)
+
+
+def _namesakes(a: _Side, b: _Side) -> list[Pair]:
+    """Every layer with its namesake, if all of these agree in content and in what they read, in whatever order."""
+    at = {name: j for j, name in enumerate(b.names)}
+    if len(a) != len(b) or not all(name in at for name in a.names):
+        return []
+    pairs = [(i, at[name]) for i, name in enumerate(a.names)]
+
+    def agree(i: int, j: int) -> bool:
+        return a.contents[i] == b.contents[j] and tuple(k if k < 0 else pairs[k][1] for k in a.reads[i]) == b.reads[j]
+
+    return pairs if all(agree(i, j) for i, j in pairs) else []
 
 
 def _common_ends(a: _Side, b: _Side) -> tuple[int, int]:
@@ -226,10 +254,10 @@ def _score(a: _Side, b: _Side, i: int, j: int) -> int:
     elif a.layers[i].op == b.layers[j].op:
         total += OP + int(FIELDS * _shared_fields(a.layers[i], b.layers[j]))
     mine, other = a.names[i], b.names[j]
-    if mine == other:
-        total += NUMBER if is_number(mine) else NAME
-    elif mine.rpartition(".")[2] == other.rpartition(".")[2] and not is_number(mine):
-        total += LAST_NAME
+    if mine.rpartition(".")[2] == other.rpartition(".")[2]:
+        total += NUMBER if is_number(mine) else LAST_NAME
+    if mine == other and not is_number(mine):
+        total += NUMBERED_PATH if has_number(mine) else PATH
     near_a, near_b = a.contexts[i], b.contexts[j]
     return total + NEIGHBOURS * ((near_a[0] == near_b[0]) + (near_a[1] == near_b[1]) + (near_a[2] == near_b[2]))
 
@@ -292,8 +320,8 @@ def _is_supported(a: _Side, b: _Side, i: int, j: int, partner: Mapping[int, int]
     """Whether the name or some layer around speaks for a pair."""
     if a.names[i] == b.names[j] and not is_number(a.names[i]):
         return True
-    before = any((partner.get(k) if k >= 0 else k) in b.reads[j] for k in a.reads[i])
-    return before or any(partner.get(k) in b.readers[j] for k in a.readers[i])
+    ends = ((a.reads[i], b.reads[j]), (a.readers[i], b.readers[j]))
+    return any((partner.get(k) if k >= 0 else k) in theirs for mine, theirs in ends for k in mine)
 
 
 def _moves(a: _Side, b: _Side, partner: dict[int, int]) -> list[Pair]:
@@ -316,8 +344,6 @@ def _moves(a: _Side, b: _Side, partner: dict[int, int]) -> list[Pair]:
     return list(found.items())
 
 
-def _crosses(pair: Pair, chain: list[Pair]) -> bool:
-    """Whether a pair breaks the order of a chain."""
-    at = bisect_left(chain, pair)
-    before = chain[at - 1][1] if at else -1
-    return not before < pair[1] or (at < len(chain) and pair[1] > chain[at][1])
+def _moved(pairs: list[Pair]) -> set[Pair]:
+    """The fewest pairs without which the others are in the same order."""
+    return set(pairs) - set(_chain((i, [(j, 1)]) for i, j in pairs))
