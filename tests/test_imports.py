@@ -142,14 +142,19 @@ def test_help_is_light(option):
     assert loaded_after(command(option)) == {"click"}
 
 
-@pytest.mark.parametrize("name", ["validate", "summary", "expand"])
-def test_commands_on_specs_never_import_torch(name):
-    loaded = loaded_after(command(name, str(SPEC)))
+@pytest.mark.parametrize(
+    "arguments",
+    [["validate"], ["summary"], ["expand"], ["diff", str(SPEC)], ["explain", "fc6"]],
+    ids=lambda arguments: arguments[0],
+)
+def test_commands_on_specs_never_import_torch(arguments):
+    name, *more = arguments
+    loaded = loaded_after(command(name, str(SPEC), *more))
     assert "networkx" in loaded
     assert not loaded & {"torch", "numpy"}
 
 
-@pytest.mark.parametrize("name", ["build", "validate", "summary", "expand"])
+@pytest.mark.parametrize("name", ["build", "diff", "explain", "expand", "summary", "validate"])
 def test_help_of_a_command_never_imports_torch(name):
     assert "torch" not in loaded_after(command(name, "--help"))
 

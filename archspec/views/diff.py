@@ -121,21 +121,29 @@ def _initializer_data(initializer: Initializer | None) -> Any:
 
 def diff_text(found: Difference, names: bool = True) -> list[str]:
     """The lines of a difference, with the marks + - ~; `names`: whether renamed and moved layers are told too."""
-    heads = [f"--- {label(found.a)}", f"+++ {label(found.b)}"]
+    before, after = labels(found.a, found.b)
+    heads = [f"--- {before}", f"+++ {after}"]
     renamed, moved = (found.renamed, found.moved) if names else ((), ())
     if found.same_structure:
         counts = [f"{len(which):,} {what}" for which, what in ((renamed, "renamed"), (moved, "moved")) if which]
-        said = ", ".join(["no structural difference", *counts]) if counts else "no difference"
+        said = "no difference" if found.same else ", ".join(["no structural difference", *counts])
         return [*heads, said, *_names(renamed, moved)]
     lines = [line for text in _entries(found) for line in wrapped(text)]
-    lines += _names(renamed, moved)
+    lines += _names([change for change in renamed if not change.is_own], moved)
     lines += [line for text in _about_ends(found) for line in wrapped(text)]
     return [*heads, *lines, "", *_totals(found)]
 
 
-def label(graph: Graph) -> str:
-    """A network's name, with the params that were set."""
-    return " ".join([graph.name, *(f"{name}={field_text(value)}" for name, value in graph.changed.items())])
+def labels(a: Graph, b: Graph) -> tuple[str, str]:
+    """Two networks' names, with the params that were set, and their files where these alone differ."""
+    before, after = (
+        " ".join([graph.name, *(f"{name}={field_text(value)}" for name, value in graph.changed.items())])
+        for graph in (a, b)
+    )
+    files = [graph.inputs[0].position.source.name for graph in (a, b)]
+    if before == after and files[0] != files[1]:
+        return f"{before} ({files[0]})", f"{after} ({files[1]})"
+    return before, after
 
 
 @dataclass(frozen=True, slots=True)
@@ -404,7 +412,12 @@ def _output_text(change: OutputChange) -> str:
 
 
 def _initializer(initializer: Initializer | None) -> str:
-    return "torch's default" if initializer is None else shown(_initializer_data(initializer))
+    if initializer is None:
+        return "torch's default"
+    if isinstance(initializer, Constant):
+        return shown(initializer.value)
+    fields = (f"{name} {field_text(value)}" for name, value in vars(initializer).items())
+    return " ".join([initializer.name, ", ".join(fields)])
 
 
 def _totals(found: Difference) -> list[str]:
