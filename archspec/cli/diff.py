@@ -33,7 +33,10 @@ def diff(
     """Print what differs between two specs, or between two settings of one.
 
     Layers are matched by what they are and how they are connected, so a renamed layer is still the same layer.
-    Without B, both are A: archspec diff resnet-cifar --set-b depth=56
+    Without B, A is compared with itself under other settings:
+
+    \b
+      archspec diff resnet-cifar --set-b depth=56
 
     Exit status: 0 if nothing differs, 1 if something does. A spec that is wrong exits with 1 too, and prints nothing
     but its mistakes, on standard error.
