@@ -155,6 +155,8 @@ class _Entry:
     """Where it stands, in the second network's order."""
     kind: object
     name: str
+    what: str
+    """Its op, or its group's."""
     nodes: tuple[Node, ...]
     change: Change | None = None
 
@@ -203,9 +205,12 @@ def _whole(
     members: dict[str, list[Node]] = defaultdict(list)
     for node in nodes:
         members[groups.get(node.name, node.name)].append(node)
+    copies = defaultdict(list)
+    for path, group in graph.groups.items():
+        copies[path.rpartition(".")[0]].append(group.op)
     for name, inside in members.items():
-        what = _group_text(graph, name) if name in groups.values() else op_text(inside[0])
-        yield _Entry(mark, places[mark, inside[0].name], (what, _starred(name)), name, tuple(inside))
+        what = op_text(inside[0]) if name in graph else graph.groups[name].op or _copies_text(copies[name])
+        yield _Entry(mark, places[mark, inside[0].name], (what, _starred(name)), name, what, tuple(inside))
 
 
 def _whole_groups(graph: Graph, nodes: Iterable[Node]) -> dict[str, str]:
@@ -227,13 +232,10 @@ def _above(name: str) -> list[str]:
     return [".".join(parts[:k]) for k in range(1, len(parts))]
 
 
-def _group_text(graph: Graph, path: str) -> str:
-    """A group's block, or that of its copies."""
-    if graph.groups[path].op:
-        return graph.groups[path].op
-    copies = [group.op for name, group in graph.groups.items() if name.rpartition(".")[0] == path]
-    same = len(set(copies)) == 1 and copies[0]
-    return f"{len(copies)} {copies[0]}" if same else "group"
+def _copies_text(ops: list[str]) -> str:
+    """What a group without a block of its own holds: copies of one block, or this and that."""
+    same = len(set(ops)) == 1 and ops[0]
+    return f"{len(ops)} x {ops[0]}" if same else "group"
 
 
 def _whole_text(members: list[_Entry], found: Difference) -> str:
@@ -248,8 +250,7 @@ def _whole_text(members: list[_Entry], found: Difference) -> str:
     facts += _amounts(sum(node.params for node in nodes), sum(node.macs for node in nodes))
     if readers := dict.fromkeys(reader for node in nodes for reader in found.readers.get(node.name, ())):
         facts.append(f"{matched} by {_listed(readers)}")
-    what = _group_text(graph, first.name) if first.name not in graph else op_text(first.nodes[0])
-    return f"{first.mark} {_title([entry.name for entry in members], what)}" + _after_colon(facts)
+    return f"{first.mark} {_title([entry.name for entry in members], first.what)}" + _after_colon(facts)
 
 
 def _changed(change: Change, places: dict[tuple[str, str], float]) -> _Entry:
@@ -258,7 +259,7 @@ def _changed(change: Change, places: dict[tuple[str, str], float]) -> _Entry:
     sources = tuple(map(_starred, (*before.inputs, "->", *after.inputs))) if change.rewired else ()
     renamed = _starred(before.name) if before.name != after.name else ""
     kind = (before.op, after.op, fields, sources, _starred(after.name), renamed)
-    return _Entry("~", places["+", after.name], kind, after.name, (after,), change)
+    return _Entry("~", places["+", after.name], kind, after.name, after.op, (after,), change)
 
 
 def _changed_text(members: list[_Entry]) -> str:
