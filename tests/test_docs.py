@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import json
 import re
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
+from click.testing import CliRunner
 from pydantic_core import PydanticUndefined
 
 from archspec import api, registry
+from archspec.cli.app import COMMANDS, cli
 from archspec.initializers import INITIALIZERS
 from archspec.registry import BLOCKS, block_class
 from archspec.spec.document import BLOCK_SECTIONS, RESERVED, SECTIONS
@@ -182,6 +187,47 @@ def test_the_numbers_of_the_zoo_are_right(name: str) -> None:
 def test_the_readme_counts_torchvisions_networks() -> None:
     count = sum(name.endswith("-torchvision") for name in zoo_names())
     assert f"`...-torchvision`, {count} of them" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+CONSOLE = list(examples(DOCS / "commands.md", "console"))
+NUMBERS = re.compile(r"(?<=line )\d+|(?<=\.yaml:)\d+")
+
+
+@pytest.mark.parametrize(("place", "code"), CONSOLE, ids=[place for place, _ in CONSOLE])
+def test_a_command_prints_what_the_page_says(place: str, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Line numbers aside; a line of three dots stands for any lines."""
+    monkeypatch.chdir(ROOT)
+    line, _, expected = code.partition("\n")
+    done = CliRunner().invoke(cli, shlex.split(line.removeprefix("$ archspec ")))
+    pattern = r"(?:.*\n)*".join(map(re.escape, NUMBERS.sub("N", expected).split("...\n")))
+    assert re.fullmatch(pattern, NUMBERS.sub("N", done.output)), done.output
+
+
+COMMAND_PAGES = sections("commands.md", "##")
+
+
+def test_every_command_has_a_section_and_nothing_else_has() -> None:
+    assert list(COMMAND_PAGES) == list(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_is_on_the_page(name: str) -> None:
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    common = text("commands.md").split("## ")[0]
+    for option in command.params:
+        if isinstance(option, click.Option):
+            longest = max(option.opts, key=len)
+            assert re.search(rf"`{longest}\b", COMMAND_PAGES[name] + common), longest
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [("diff", ["resnet18", "resnet18"]), ("explain", ["alexnet", "fc6"]), ("summary", ["alexnet"])],
+)
+def test_every_key_of_json_is_on_the_page(name: str, arguments: list[str]) -> None:
+    data = json.loads(CliRunner().invoke(cli, [name, *arguments, "--json"]).output)
+    assert not [key for key in data if f"`{key}`" not in COMMAND_PAGES[name]]
 
 
 def anchors(content: str) -> set[str]:

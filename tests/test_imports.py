@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import archspec
+from archspec.cli.app import COMMANDS
 from archspec.spec.document import MODULE_NAMES
 
 ROOT = Path(archspec.__file__).parent
@@ -142,9 +143,14 @@ def test_help_is_light(option):
     assert loaded_after(command(option)) == {"click"}
 
 
-@pytest.mark.parametrize("name", ["validate", "summary", "expand"])
-def test_commands_on_specs_never_import_torch(name):
-    loaded = loaded_after(command(name, str(SPEC)))
+@pytest.mark.parametrize(
+    "arguments",
+    [["validate"], ["summary"], ["expand"], ["diff", str(SPEC)], ["explain", "fc6"]],
+    ids=lambda arguments: arguments[0],
+)
+def test_commands_on_specs_never_import_torch(arguments):
+    name, *more = arguments
+    loaded = loaded_after(command(name, str(SPEC), *more))
     assert "networkx" in loaded
     assert not loaded & {"torch", "numpy"}
 
@@ -154,7 +160,7 @@ def test_commands_without_a_spec_never_import_torch(tmp_path):
     assert not loaded_after(command("new", "net", "--out", str(tmp_path))) & {"torch", "numpy", "networkx"}
 
 
-@pytest.mark.parametrize("name", ["build", "expand", "list", "new", "summary", "validate"])
+@pytest.mark.parametrize("name", COMMANDS)
 def test_help_of_a_command_never_imports_torch(name):
     assert "torch" not in loaded_after(command(name, "--help"))
 

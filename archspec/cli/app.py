@@ -8,7 +8,9 @@ import click
 
 COMMANDS = {
     "build": "Compile a spec to a PyTorch module, try it, and write it out.",
+    "diff": "Print what differs between two specs, or two settings of one.",
     "expand": "Print a spec with every block, repeat and expression worked out.",
+    "explain": "Print how a layer comes by its shape and costs.",
     "list": "List the specs of the zoo with params, MACs and paper.",
     "new": "Write a commented spec to begin with.",
     "summary": "Print the layers of a spec with shapes, params and MACs.",
