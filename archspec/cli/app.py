@@ -9,6 +9,8 @@ import click
 COMMANDS = {
     "build": "Compile a spec to a PyTorch module, try it, and write it out.",
     "expand": "Print a spec with every block, repeat and expression worked out.",
+    "fmt": "Format spec files in place; comments and data stay as they are.",
+    "schema": "Print a JSON Schema of specs, for editors.",
     "summary": "Print the layers of a spec with shapes, params and MACs.",
     "validate": "Check specs, with the numbers they expect of themselves.",
 }
