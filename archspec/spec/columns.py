@@ -1,8 +1,8 @@
 """Columns that the author of a YAML file aligned: the values of a block's entries, the fields of one-line layers.
 
-A column counts as aligned where most of its rows end at the same place, and some only by padding. Then all its rows
-are aligned; else one space is left. In `layers` every layer on one line takes part; elsewhere a key too long for the
-column may stick out.
+A column counts as aligned where half of its rows or more end at the same place, some of them by padding. Then all its
+rows are aligned; else one space is left. In `layers` every layer on one line takes part; elsewhere a key too long for
+the column may stick out.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _paragraphs(frame: Frame, text: Pieces) -> list[list[Entry]]:
 def _is_on_one_line(entry: Entry, text: Pieces) -> bool:
     """Whether an entry has a value that neither begins nor ends on another line."""
     inside = range(entry.first + 1, entry.last + 1)
-    return entry.first < entry.sign < entry.last and not any(
+    return entry.first <= entry.sign < entry.last and not any(
         text.gaps[number].breaks or "\n" in text.pieces[number].text for number in inside
     )
 

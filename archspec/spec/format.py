@@ -77,7 +77,12 @@ class _Writer:
         for number, piece in enumerate(pieces):
             self._put(number, piece)
         self._end(self.text.gaps[-1])
-        return "".join(f"{line}\n" for line in with_comments(self.lines))
+        return "\n".join(with_comments(self.lines)) + ("" if self._ends_in_a_text() else "\n")
+
+    def _ends_in_a_text(self) -> bool:
+        """Whether the file stops inside a text below `|` or `>`, to which a line break would be added."""
+        last = self.text.pieces[-1]
+        return last.style in ("|", ">") and not last.text.endswith("\n")
 
     def _put(self, number: int, piece: Piece) -> None:
         if self.text.gaps[number].breaks:
@@ -112,10 +117,12 @@ class _Writer:
         places = {**dict(before), **dict(piece.levels), piece.column: indent}
         self._beside(gap)
         for comment, column in gap.lines:
-            if piece.bracket is not None:
-                self._line(comment, max(column + indent - piece.column, 0))
-            else:
+            if piece.bracket is None:
                 self._line(comment, nearest(places, column))
+            elif piece.bracket.hangs:
+                self._line(comment, piece.bracket.base + STEP if column > piece.column else indent)
+            else:
+                self._line(comment, max(column + indent - piece.column, 0))
 
     def _end(self, gap: Gap) -> None:
         """What stands after the last piece; blank lines at the end of a file go."""
@@ -172,7 +179,7 @@ class _Writer:
             written.pop()
             blanks += 1
         self.lines += map(Line, written)
-        if blanks > 1:
+        if blanks > 1 and (piece is not self.text.pieces[-1] or self.text.gaps[-1].comments):
             self._line("", 0)
 
 
