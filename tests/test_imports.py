@@ -149,7 +149,16 @@ def test_commands_on_specs_never_import_torch(name):
     assert not loaded & {"torch", "numpy"}
 
 
-@pytest.mark.parametrize("name", ["build", "validate", "summary", "expand"])
+@pytest.mark.parametrize("arguments", [["schema"], ["schema", str(SPEC)]])
+def test_the_schema_never_imports_torch(arguments):
+    assert not loaded_after(command(*arguments)) & {"torch", "numpy"}
+
+
+def test_formatting_needs_only_yaml():
+    assert loaded_after(command("fmt", "--check", str(SPEC))) == {"click", "yaml"}
+
+
+@pytest.mark.parametrize("name", ["build", "validate", "summary", "expand", "schema", "fmt"])
 def test_help_of_a_command_never_imports_torch(name):
     assert "torch" not in loaded_after(command(name, "--help"))
 

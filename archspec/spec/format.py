@@ -17,6 +17,9 @@ from archspec.spec.columns import align
 from archspec.spec.pieces import CLOSING, OPENING, STEP, Gap, Piece, Pieces
 from archspec.spec.reader import MAX_BYTES, Mapping, Scalar, Sequence, Value, read
 
+FAR = 8
+"""Spaces that show that a comment was put into a column."""
+
 
 def formatted(source: Source) -> str:
     """The text of a file in the form of the zoo's specs.
@@ -52,12 +55,11 @@ def same_data(first: Value, second: Value) -> bool:
 
 @dataclass(slots=True)
 class Line:
-    """A line that is written, and the comment that ends it, with the column and the distance the author gave it."""
+    """A line that is written, and the comment that ends it, with the column the author gave it."""
 
     body: str
     comment: str = ""
     column: int = 0
-    distance: int = 0
 
 
 class _Writer:
@@ -136,7 +138,6 @@ class _Writer:
     def _beside(self, gap: Gap) -> None:
         if gap.beside:
             self.lines[-1].comment, self.lines[-1].column = gap.beside
-            self.lines[-1].distance = gap.width
 
     def _line(self, comment: str, indent: int) -> None:
         """A comment on a line of its own, or a blank line if there is not one already."""
@@ -207,11 +208,16 @@ def nearest(places: dict[int, int], column: int) -> int:
 
 
 def with_comments(lines: list[Line]) -> list[str]:
-    """The lines as texts; comments that stood in one column stay in one, two spaces or more from the lines."""
+    """The lines as texts; comments of neighbouring lines that stood in one column stay in one."""
     found = []
     for (has_comment, column), group in groupby(lines, key=lambda line: (bool(line.comment), line.column)):
         run = list(group)
-        kept = column if any(line.distance > 2 for line in run) else 0
-        place = max(kept, *(len(line.body) + 2 for line in run)) if has_comment else 0
+        place = comment_column(column, [len(line.body) for line in run]) if has_comment else 0
         found += [f"{line.body.ljust(place)}{line.comment}" for line in run]
     return found
+
+
+def comment_column(column: int, widths: list[int]) -> int:
+    """The column of the comments behind lines of these widths: the author's if it is one, else two spaces away."""
+    is_column = len(widths) > 1 or column - widths[0] >= FAR
+    return max(column if is_column else 0, max(widths) + 2)

@@ -86,6 +86,8 @@ CASES = {
     "document marks": ("%YAML 1.2\n---\na:   1\n...\n", "%YAML 1.2\n---\na: 1\n...\n"),
     "marked key": ("? a\n:   b\n", "? a\n: b\n"),
     "comment behind": ("a: 1 # b\nc:   2      # d\n", "a: 1  # b\nc: 2        # d\n"),
+    "comment near a line": ("a:   1     # b\n", "a: 1  # b\n"),
+    "comment far from a line": ("a: 1               # b\n", "a: 1               # b\n"),
     "comments in a column": ("a:   1   # b\ncd:  222 # e\n", "a:   1    # b\ncd:  222  # e\n"),
     "comment lines": (
         "# a\nb:\n     # c\n     d: 1\n     # e\n  # f\n# g\nh: 1\n# i\n",
