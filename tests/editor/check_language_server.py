@@ -37,6 +37,7 @@ layers:
 outputs: {features: pool}
 """
 TIMEOUT = 30
+ROOT = Path(__file__).parents[2]
 
 
 class Server:
@@ -56,7 +57,8 @@ class Server:
             },
             "workspace": {"configuration": True},
         }
-        self.ask("initialize", {"processId": None, "rootUri": folder.as_uri(), "capabilities": capabilities})
+        root = {"rootUri": folder.as_uri(), "workspaceFolders": [{"uri": folder.as_uri(), "name": "specs"}]}
+        self.ask("initialize", {"processId": None, "capabilities": capabilities, **root})
         self.send("initialized", {})
 
     def _write(self, message: dict[str, Any]) -> None:
@@ -85,7 +87,9 @@ class Server:
     def _reply(self, message: dict[str, Any]) -> object:
         if message["method"] != "workspace/configuration":
             return None
-        settings = {"yaml": {"validate": True, "completion": True, "hover": True, "schemaStore": {"enable": False}}}
+        schemas = {".archspec.schema.json": ["specs/**/*.yaml"]}
+        yaml = {"validate": True, "completion": True, "hover": True, "schemaStore": {"enable": False}}
+        settings = {"yaml": {**yaml, "schemas": schemas}}
         return [settings.get(item["section"]) for item in message["params"]["items"]]
 
     def send(self, method: str, params: object) -> None:
@@ -171,12 +175,18 @@ def archspec(*arguments: str) -> None:
 def checks(server: Server, folder: Path) -> Any:
     """What must hold: (what, whether it does, what the server said)."""
     (folder / "edited.yaml").write_text(SPEC)
-    archspec("schema", "--out", str(folder / "archspec.schema.json"))
+    archspec("schema", "--out", str(folder / ".archspec.schema.json"))
     archspec("schema", str(folder / "edited.yaml"), "--out", str(folder / "edited.schema.json"))
-    general = "# yaml-language-server: $schema=archspec.schema.json\n" + SPEC
+    general = "# yaml-language-server: $schema=.archspec.schema.json\n" + SPEC
     own = "# yaml-language-server: $schema=edited.schema.json\n" + SPEC
     yield from general_checks(server, general)
     yield from own_checks(server, own)
+    for path in sorted((ROOT / "specs").rglob("*.yaml")):
+        name = path.relative_to(ROOT).as_posix()
+        said = server.open(name, path.read_text()).problems()
+        yield f"{name} has no problems, with the schema of the settings", said == [], said
+    said = server.open("specs/wrong.yaml", SPEC.replace("kernel_size", "kernel")).problems()
+    yield "a wrong spec has some, with the schema of the settings", len(said) >= 2, said
 
 
 def general_checks(server: Server, text: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from functools import cache
@@ -79,6 +80,23 @@ def test_every_file_of_the_zoo_is_valid(path: Path) -> None:
     data = as_json(path.read_text(encoding="utf-8"))
     general().validate(data)
     own(path).validate(data)
+
+
+DOCUMENTED = [
+    code
+    for page in sorted((ROOT / "docs").glob("*.md"))
+    for code in re.findall(r"^```yaml\n(archspec: 1\n.*?)^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+]
+
+
+@pytest.mark.parametrize("text", DOCUMENTED, ids=lambda text: text.split("name: ")[1].split("\n")[0])
+def test_every_documented_spec_is_valid(text: str) -> None:
+    general().validate(as_json(text))
+    own(text).validate(as_json(text))
+
+
+def test_there_are_documented_specs() -> None:
+    assert len(DOCUMENTED) >= 15
 
 
 @pytest.mark.parametrize("name", ["resnet50", "googlenet"])
