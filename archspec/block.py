@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
 
 from archspec.initializers import Initializer
 from archspec.tensor import Shape, Sides, Window
@@ -170,17 +170,31 @@ def _padding(value: object) -> Sides | str:
     return "same" if value == "same" else _sides(value, or_same=" same,")
 
 
+def _whole(least: int) -> dict[str, Any]:
+    return {"type": "integer", "minimum": least, "maximum": MOST}
+
+
+def _pairs(least: int) -> dict[str, Any]:
+    """What a pair looks like to an editor: one number, or [height, width]."""
+    return {"anyOf": [_whole(least), {"type": "array", "items": _whole(least), "minItems": 2, "maxItems": 2}]}
+
+
+def _paddings() -> dict[str, Any]:
+    by_side = {"type": "object", "properties": {side: _whole(0) for side in SIDES}, "additionalProperties": False}
+    return {"anyOf": [*_pairs(0)["anyOf"], by_side]}
+
+
 Count = Annotated[int, Field(ge=1, le=MOST)]
 """A whole number from 1."""
-Size2d = Annotated[tuple[int, int], PlainValidator(_size2d, json_schema_input_type=int | list[int])]
+Size2d = Annotated[tuple[int, int], PlainValidator(_size2d), WithJsonSchema(_pairs(1))]
 """A size from 1: one number for both, or [height, width]."""
-Padding2d = Annotated[tuple[int, int], PlainValidator(_padding2d, json_schema_input_type=int | list[int])]
+Padding2d = Annotated[tuple[int, int], PlainValidator(_padding2d), WithJsonSchema(_pairs(0))]
 """Padding from 0, the same on opposite sides: one number, or [height, width]."""
 Padding = Annotated[
-    Sides | str, PlainValidator(_padding, json_schema_input_type=int | list[int] | str | dict[str, int])
+    Sides | str, PlainValidator(_padding), WithJsonSchema({"anyOf": [{"const": "same"}, *_paddings()["anyOf"]]})
 ]
 """Padding from 0: one number, [height, width], `same`, or by side."""
-PaddingBySide = Annotated[Sides, PlainValidator(_sides, json_schema_input_type=int | list[int] | dict[str, int])]
+PaddingBySide = Annotated[Sides, PlainValidator(_sides), WithJsonSchema(_paddings())]
 """Padding from 0: one number, [height, width], or by side."""
 Probability = Annotated[float, Field(ge=0, lt=1)]
 """From 0 up to, but not including, 1."""

@@ -160,6 +160,15 @@ def test_commands_without_a_spec_never_import_torch(tmp_path):
     assert not loaded_after(command("new", "net", "--out", str(tmp_path))) & {"torch", "numpy", "networkx"}
 
 
+@pytest.mark.parametrize("arguments", [["schema"], ["schema", str(SPEC)]])
+def test_the_schema_never_imports_torch(arguments):
+    assert not loaded_after(command(*arguments)) & {"torch", "numpy"}
+
+
+def test_formatting_needs_only_yaml():
+    assert loaded_after(command("fmt", "--check", str(SPEC))) == {"click", "yaml"}
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_of_a_command_never_imports_torch(name):
     assert "torch" not in loaded_after(command(name, "--help"))

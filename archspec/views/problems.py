@@ -8,7 +8,7 @@ from archspec.errors import Problem
 
 
 def as_json(problems: list[Problem]) -> str:
-    """A list of objects, one per problem, each with its stable slug."""
+    """A list of objects, one per problem, each with its stable slug; lines and columns count from 1."""
     return json.dumps([_data(problem) for problem in problems], indent=2, ensure_ascii=False)
 
 
@@ -24,8 +24,15 @@ def _data(problem: Problem) -> dict[str, object]:
         "message": problem.message,
         "hint": problem.hint or None,
         "uses": [
-            {"layer": use.layer, "file": use.position.source.name, "line": use.position.line} for use in problem.uses
+            {
+                "layer": use.layer,
+                "file": use.position.source.name,
+                "line": use.position.line,
+                "column": use.position.column,
+            }
+            for use in problem.uses
         ],
+        "more_uses": problem.more_uses,
     }
 
 
@@ -39,9 +46,14 @@ def _command(problem: Problem) -> str:
     place = f"title={problem.slug}"
     if problem.position:
         at = problem.position
-        place = f"file={_escaped(at.source.name)},line={at.line},col={at.column},{place}"
+        place = f"file={_escaped_property(at.source.name)},line={at.line},col={at.column},{place}"
     return f"::error {place}::{_escaped(text)}"
 
 
 def _escaped(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _escaped_property(text: str) -> str:
+    """A value in front of the `::`, where commas and colons have a meaning too."""
+    return _escaped(text).replace(":", "%3A").replace(",", "%2C")

@@ -60,7 +60,7 @@ def test_a_convolution_from_its_fields_to_the_input():
         "params: weight 128 x 128 x 3 x 3 = 147,456",
         "MACs: 147,456 (weight) x 28 x 28 = 115,605,504",
         next(text for text in lines if text.startswith("receptive field: ")),
-          place i sees from pixel 8 i - 25
+        "  place i sees from pixel 8 i - 25",
     ]
 
 

@@ -1,0 +1,36 @@
+"""archspec schema"""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+@click.argument("spec", required=False)
+@click.option("--out", type=click.Path(dir_okay=False), default=None, help="File to write; unsaid, standard output.")
+def schema(spec: str | None, out: str | None) -> None:
+    """Print a JSON Schema of specs, for editors.
+
+    It describes the language and every installed block. With a SPEC, or a library of blocks, it has that file's own
+    blocks too, and refuses ops that neither knows.
+    """
+    import json
+    from pathlib import Path
+
+    from archspec.cli.write import write_file
+    from archspec.spec.files import load
+    from archspec.views.schema import form_problems
+    from archspec.views.schema import schema as schema_of
+
+    loaded = None
+    if spec is not None:
+        loaded = load(spec)
+        if problems := form_problems(loaded):
+            from archspec.errors import SpecError
+
+            raise SpecError(problems)
+    text = json.dumps(schema_of(loaded), indent=1, ensure_ascii=False)
+    if out is None:
+        click.echo(text)
+    else:
+        write_file(Path(out), text + "\n")
