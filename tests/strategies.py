@@ -49,22 +49,29 @@ def graph_of(block: Primitive, *shapes: Shape) -> Graph:
     return Graph("single", "", "", {}, {}, output, (), {}, digraph_of(nodes))
 
 
-def graph_behind(block: Primitive, *shapes: Shape) -> Graph:
+def graph_behind(block: Primitive, *shapes: Shape, read: bool = False) -> Graph:
     """A network in which every input of this layer comes from a layer with weights of its own.
 
-    So the inputs depend on parameters, and each is one piece of memory. Errors: BlockError, ShapeError
+    So the inputs depend on parameters, and each is one piece of memory. If told so, another layer with weights reads
+    the output. Errors: BlockError, ShapeError
     """
     nodes = []
     for i, shape in enumerate(shapes):
-        if isinstance(shape, Vector):
-            before = block_class("linear").model_validate({"out_features": shape.features})
-        else:
-            before = block_class("conv2d").model_validate({"out_channels": shape.dims[0], "kernel_size": 1})
         nodes.append(Node(f"x{i}", "", None, {}, (), shape, NOWHERE))
-        nodes.append(layer_node(before, {f"x{i}": shape}, shape, f"before{i}"))
+        nodes.append(layer_node(weights_for(shape), {f"x{i}": shape}, shape, f"before{i}"))
     inputs = {f"before{i}": shape for i, shape in enumerate(shapes)}
-    nodes.append(layer_node(block, inputs, block.infer(*shapes)))
-    return Graph("behind", "", "", {}, {}, (Output("y", "layer"),), (), {}, digraph_of(nodes))
+    output = block.infer(*shapes)
+    nodes.append(layer_node(block, inputs, output))
+    if read:
+        nodes.append(layer_node(weights_for(output), {"layer": output}, output, "after"))
+    return Graph("behind", "", "", {}, {}, (Output("y", nodes[-1].name),), (), {}, digraph_of(nodes))
+
+
+def weights_for(shape: Shape) -> Primitive:
+    """A layer with weights from a shape to the same shape."""
+    if isinstance(shape, Vector):
+        return block_class("linear").model_validate({"out_features": shape.features})
+    return block_class("conv2d").model_validate({"out_channels": shape.dims[0], "kernel_size": 1})
 
 
 sizes = st.integers(1, 9)
