@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from archspec.graph.expectations import check, refuse_unused_rules
 from archspec.graph.graph import Graph
 from archspec.spec import files
 from archspec.spec.document import Spec
+from archspec.spec.renames import Rename, load_renames, renames_of
 
 if TYPE_CHECKING:
     import torch
@@ -57,11 +58,18 @@ def build(
     seed: int = 0,
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,
+    weights: Named | None = None,
+    rename: Named | Mapping[str, str] | None = None,
+    allow_missing: str | Iterable[str] = (),
+    allow_unexpected: str | Iterable[str] = (),
 ) -> nn.Module:
     """The torch module of a spec, in training mode, with its parameters initialised from `seed`.
 
     Takes N x (the spec's input shape); see `archspec.lowering.module.Network` for what it returns.
     The same seed gives the same parameters on every device, and torch's global generators are untouched.
+    `weights` is a safetensors file or a PyTorch checkpoint that covers every parameter and buffer and has no others,
+    but for those that the globs of `allow_missing` and `allow_unexpected` name; `rename` takes its names to the
+    spec's, from a YAML file or a dict.
     Errors: SpecError, BuildError
     """
     from archspec.lowering.build import lower
@@ -69,4 +77,23 @@ def build(
     if isinstance(spec, Graph) and set:
         raise TypeError("a compiled graph has its params already: give `set` to compile")
     graph = spec if isinstance(spec, Graph) else compile(spec, set=set)
-    return lower(graph, seed, device, dtype)
+    if weights is None:
+        if rename or allow_missing or allow_unexpected:
+            raise TypeError("`rename`, `allow_missing` and `allow_unexpected` are about `weights`, which is not given")
+        return lower(graph, seed, device, dtype)
+    from archspec.lowering.weights import put, read_weights
+
+    found = read_weights(graph, weights, _renames(rename), _globs(allow_missing), _globs(allow_unexpected), dtype)
+    module = lower(graph, seed, device, dtype)
+    put(module, found)
+    return module
+
+
+def _renames(rename: Named | Mapping[str, str] | None) -> tuple[Rename, ...]:
+    if rename is None:
+        return ()
+    return renames_of(rename) if isinstance(rename, Mapping) else load_renames(rename)
+
+
+def _globs(globs: str | Iterable[str]) -> tuple[str, ...]:
+    return (globs,) if isinstance(globs, str) else tuple(globs)

@@ -11,6 +11,7 @@ COMMANDS = {
     "expand": "Print a spec with every block, repeat and expression worked out.",
     "summary": "Print the layers of a spec with shapes, params and MACs.",
     "validate": "Check specs, with the numbers they expect of themselves.",
+    "weights": "Compare files of weights with specs.",
 }
 
 

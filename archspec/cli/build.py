@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from archspec.cli.options import max_nodes_option, set_option
+from archspec.cli.options import WeightsOptions, max_nodes_option, set_option, weights_options
 
 
 @click.command()
@@ -12,13 +12,23 @@ from archspec.cli.options import max_nodes_option, set_option
 @set_option
 @max_nodes_option
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the first parameter values.")
+@weights_options
 @click.option("--device", default="cpu", show_default=True, help="Where to try the module: cpu, cuda, cuda:1, ...")
 @click.option("--out", type=click.Path(file_okay=False), default=None, help="Folder to write; unsaid, build/NAME.")
-def build(spec: str, settings: dict[str, object], max_nodes: int, seed: int, device: str, out: str | None) -> None:
+def build(
+    spec: str,
+    settings: dict[str, object],
+    max_nodes: int,
+    seed: int,
+    weights: WeightsOptions,
+    device: str,
+    out: str | None,
+) -> None:
     """Compile a spec to a PyTorch module, try it, and write it out.
 
     Tried means: one forward and one backward pass of a copy on the device. Written are model.py (plain PyTorch,
-    needs no archspec), model.safetensors, spec.yaml (expanded) and manifest.json.
+    needs no archspec), model.safetensors, spec.yaml (expanded) and manifest.json. Weights are those drawn from the
+    seed, or those of a file.
     """
     from pathlib import Path
 
@@ -32,18 +42,24 @@ def build(spec: str, settings: dict[str, object], max_nodes: int, seed: int, dev
     from archspec.lowering.device import usable_device
     from archspec.lowering.standalone import standalone_source
     from archspec.lowering.verify import verify
+    from archspec.lowering.weights import put, read_weights
 
     where = usable_device(device)
     folder = Path(out) if out else Path("build") / folder_name(graph)
     prepare(folder)
-    click.echo(summary_table(graph))
+    loaded = read_weights(graph, weights.file, *weights.about()) if weights.file else None
     module = lower(graph, seed)
+    if loaded:
+        put(module, loaded)
+    click.echo(summary_table(graph))
+    for line in loaded.lines if loaded else []:
+        click.echo(f"{line}")
     source = standalone_source(graph)
     found = verify(module, graph, source, where)
     click.echo(f"\nverified on {where}, batch 2:")
     for line in found:
         click.echo(f"  {line}")
-    paths = write_artifacts(folder, module, graph, source, seed)
+    paths = write_artifacts(folder, module, graph, source, seed, loaded)
     click.echo("\nwrote:")
     for path in paths:
         click.echo(f"  {path}")

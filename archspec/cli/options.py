@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
 from typing import Any
 
 import click
@@ -33,3 +35,49 @@ def max_nodes_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--max-nodes", type=click.IntRange(1), default=200_000, show_default=True, help="Refuse larger networks."
     )(command)
+
+
+@dataclass(frozen=True)
+class WeightsOptions:
+    """What a command is told of weights."""
+
+    file: str | None
+    rename: str | None
+    allow_missing: tuple[str, ...]
+    allow_unexpected: tuple[str, ...]
+
+    def about(self) -> tuple[Any, tuple[str, ...], tuple[str, ...]]:
+        """The renames read, and the globs. Errors: SpecError"""
+        from archspec.spec.renames import load_renames
+
+        return load_renames(self.rename) if self.rename else (), self.allow_missing, self.allow_unexpected
+
+
+def rename_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options on how a checkpoint's names fit a spec's."""
+    for option in (
+        click.option("--allow-unexpected", multiple=True, metavar="GLOB", help="Tensors that may be unused."),
+        click.option("--allow-missing", multiple=True, metavar="GLOB", help="Tensors that may keep first values."),
+        click.option("--rename", type=click.Path(), metavar="FILE", help="YAML map of the file's names to the spec's."),
+    ):
+        command = option(command)
+    return command
+
+
+def weights_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options on weights to load, given to the command as one value."""
+
+    @wraps(command)
+    def with_weights(
+        weights: str | None,
+        rename: str | None,
+        allow_missing: tuple[str, ...],
+        allow_unexpected: tuple[str, ...],
+        **others: Any,
+    ) -> Any:
+        if weights is None and (rename or allow_missing or allow_unexpected):
+            raise click.UsageError("--rename, --allow-missing and --allow-unexpected go with --weights")
+        return command(weights=WeightsOptions(weights, rename, allow_missing, allow_unexpected), **others)
+
+    option = click.option("--weights", type=click.Path(), metavar="FILE", help="Safetensors or PyTorch checkpoint.")
+    return option(rename_options(with_weights))

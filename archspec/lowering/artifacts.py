@@ -16,6 +16,7 @@ from torch import nn
 import archspec
 from archspec.errors import BuildError
 from archspec.graph.graph import Graph
+from archspec.lowering.weights import Weights
 from archspec.spec.writer import write
 from archspec.views.expanded import expanded
 
@@ -41,16 +42,18 @@ def prepare(folder: Path) -> None:
         raise BuildError(f"{existing}: cannot be written, so neither can {folder}")
 
 
-def write_artifacts(folder: Path, module: nn.Module, graph: Graph, source: str, seed: int) -> list[Path]:
+def write_artifacts(
+    folder: Path, module: nn.Module, graph: Graph, source: str, seed: int, loaded: Weights | None = None
+) -> list[Path]:
     """Write all files of a build, each in one step, the manifest last. Errors: BuildError"""
     spec = write(expanded(graph))
-    weights = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
+    state = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
     contents: dict[str, bytes] = {
         "spec.yaml": spec.encode(),
         "model.py": source.encode(),
-        "model.safetensors": save(weights, {"format": "pt"}),
+        "model.safetensors": save(state, {"format": "pt"}),
     }
-    contents["manifest.json"] = (json.dumps(_manifest(graph, spec, contents, seed), indent=2) + "\n").encode()
+    contents["manifest.json"] = (json.dumps(_manifest(graph, spec, contents, seed, loaded), indent=2) + "\n").encode()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, data in contents.items():
@@ -60,12 +63,15 @@ def write_artifacts(folder: Path, module: nn.Module, graph: Graph, source: str, 
     return [folder / name for name in contents]
 
 
-def _manifest(graph: Graph, spec: str, contents: Mapping[str, bytes], seed: int) -> dict[str, Any]:
+def _manifest(
+    graph: Graph, spec: str, contents: Mapping[str, bytes], seed: int, loaded: Weights | None
+) -> dict[str, Any]:
     inference = graph.inference()
     return {
         "name": graph.name,
         "set": dict(graph.changed),
         "seed": seed,
+        **({"weights": {"sha256": loaded.sha256, "missing": list(loaded.coverage.left_out)}} if loaded else {}),
         "expanded_spec_sha256": hashlib.sha256(spec.encode()).hexdigest(),
         "files_sha256": {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()},
         "versions": {"archspec-nn": archspec.__version__, "torch": torch.__version__},
