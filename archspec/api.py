@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from archspec.graph.compile import MAX_NODES
 from archspec.graph.compile import compile as compile_spec
 from archspec.graph.expectations import check, refuse_unused_rules
+from archspec.graph.features import with_outputs
+from archspec.graph.freeze import frozen
 from archspec.graph.graph import Graph
 from archspec.spec import files
 from archspec.spec.document import Spec
@@ -33,16 +35,30 @@ def load(path: Named | None = None, *, set: Mapping[str, Any] | None = None, tex
     return replace(files.load(path, text=text), settings=dict(set or {}))
 
 
-def compile(spec: Spec | Named, *, set: Mapping[str, Any] | None = None, max_nodes: int = MAX_NODES) -> Graph:
+def compile(
+    spec: Spec | Named,
+    *,
+    set: Mapping[str, Any] | None = None,
+    max_nodes: int = MAX_NODES,
+    outputs: str | Iterable[str] = (),
+) -> Graph:
     """The graph of a spec: its layers in execution order with shapes, params and MACs. Never imports torch.
 
+    `outputs` are paths of layers and groups, whose values take the place of the spec's outputs; what they do not
+    depend on is left out.
     Errors: SpecError with every problem of the spec
     """
     loaded = spec if isinstance(spec, Spec) else load(spec)
     settings = {**loaded.settings, **(set or {})}
     graph = compile_spec(loaded, settings, max_nodes)
     refuse_unused_rules(loaded, graph, max_nodes)
-    return graph
+    return _changed(graph, outputs)
+
+
+def _changed(graph: Graph, outputs: str | Iterable[str]) -> Graph:
+    """The graph with other outputs, where any are named."""
+    paths = _texts(outputs)
+    return with_outputs(graph, paths) if paths else graph
 
 
 def validate(spec: Spec | Named, *, set: Mapping[str, Any] | None = None, max_nodes: int = MAX_NODES) -> Graph:
@@ -62,30 +78,39 @@ def build(
     rename: Named | Mapping[str, str] | None = None,
     allow_missing: str | Iterable[str] = (),
     allow_unexpected: str | Iterable[str] = (),
+    outputs: str | Iterable[str] = (),
+    freeze: str | Iterable[str] = (),
 ) -> nn.Module:
     """The torch module of a spec, in training mode, with its parameters initialised from `seed`.
 
     Takes N x (the spec's input shape); see `archspec.lowering.module.Network` for what it returns.
     The same seed gives the same parameters on every device, and torch's global generators are untouched.
-    `weights` is a safetensors file or a PyTorch checkpoint that covers every parameter and buffer and has no others,
+    `weights` is a safetensors file or a PyTorch checkpoint that covers every tensor of the spec and has no others,
     but for those that the globs of `allow_missing` and `allow_unexpected` name; `rename` takes its names to the
-    spec's, from a YAML file or a dict.
+    spec's, from a YAML file or a dict. `outputs` are as for `compile`. `freeze` are globs on paths: the parameters of
+    what they match, and of what is inside, are not trained.
     Errors: SpecError, BuildError
     """
     from archspec.lowering.build import lower
 
     if isinstance(spec, Graph) and set:
         raise TypeError("a compiled graph has its params already: give `set` to compile")
-    graph = spec if isinstance(spec, Graph) else compile(spec, set=set)
-    if weights is None:
-        if rename or allow_missing or allow_unexpected:
-            raise TypeError("`rename`, `allow_missing` and `allow_unexpected` are about `weights`, which is not given")
-        return lower(graph, seed, device, dtype)
-    from archspec.lowering.weights import put, read_weights
+    if weights is None and (rename or allow_missing or allow_unexpected):
+        raise TypeError("`rename`, `allow_missing` and `allow_unexpected` are about `weights`, which is not given")
+    whole = spec if isinstance(spec, Graph) else compile(spec, set=set)
+    graph = _changed(whole, outputs)
+    untrained = frozen(graph, _texts(freeze))
+    loaded = None
+    if weights is not None:
+        from archspec.lowering.weights import put, read_weights
 
-    found = read_weights(graph, weights, _renames(rename), _globs(allow_missing), _globs(allow_unexpected), dtype)
+        loaded = read_weights(whole, weights, _renames(rename), _texts(allow_missing), _texts(allow_unexpected), dtype)
     module = lower(graph, seed, device, dtype)
-    put(module, found)
+    if loaded is not None:
+        put(module, loaded)
+    for name, parameter in module.named_parameters():
+        if name in untrained:
+            parameter.requires_grad_(False)
     return module
 
 
@@ -95,5 +120,5 @@ def _renames(rename: Named | Mapping[str, str] | None) -> tuple[Rename, ...]:
     return renames_of(rename) if isinstance(rename, Mapping) else load_renames(rename)
 
 
-def _globs(globs: str | Iterable[str]) -> tuple[str, ...]:
-    return (globs,) if isinstance(globs, str) else tuple(globs)
+def _texts(texts: str | Iterable[str]) -> tuple[str, ...]:
+    return (texts,) if isinstance(texts, str) else tuple(texts)

@@ -6,10 +6,15 @@ from archspec.graph.graph import Graph
 from archspec.graph.init_rules import glob
 
 
+def around(path: str) -> list[str]:
+    """The groups that a path is inside, outermost first, and the path itself."""
+    names = path.split(".")
+    return [".".join(names[:count]) for count in range(1, len(names) + 1)]
+
+
 def covers(pattern: str, path: str) -> bool:
     """Whether a glob matches a path, or a group or layer that it is inside."""
-    names = path.split(".")
-    return any(glob(pattern).fullmatch(".".join(names[:count])) for count in range(1, len(names) + 1))
+    return any(glob(pattern).fullmatch(outer) for outer in around(path))
 
 
 def last_inside(path: str, graph: Graph) -> str | None:

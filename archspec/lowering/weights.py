@@ -68,11 +68,11 @@ def _sha256(path: Named) -> str:
 
 
 def put(module: nn.Module, weights: Weights) -> None:
-    """Put weights into a module, converted to its types and devices."""
-    state = module.state_dict()
+    """Put weights into a module, or the part of them that it has, converted to its types and devices."""
     with torch.no_grad():
-        for name, value in weights.tensors.items():
-            state[name].copy_(value)
+        for name, value in module.state_dict().items():
+            if name in weights.tensors:
+                value.copy_(weights.tensors[name])
 
 
 def stored_of(tensors: Mapping[str, torch.Tensor]) -> dict[str, Stored]:
