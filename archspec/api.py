@@ -13,6 +13,7 @@ from archspec.graph.expectations import check, refuse_unused_rules
 from archspec.graph.features import with_outputs
 from archspec.graph.freeze import frozen
 from archspec.graph.graph import Graph
+from archspec.graph.passes import apply
 from archspec.spec import files
 from archspec.spec.document import Spec
 from archspec.spec.renames import Rename, load_renames, renames_of
@@ -40,10 +41,12 @@ def compile(
     *,
     set: Mapping[str, Any] | None = None,
     max_nodes: int = MAX_NODES,
+    passes: str | Iterable[str] = (),
     outputs: str | Iterable[str] = (),
 ) -> Graph:
     """The graph of a spec: its layers in execution order with shapes, params and MACs. Never imports torch.
 
+    `passes` are names of changes to the whole network, such as `fully-convolutional`, made in their order.
     `outputs` are paths of layers and groups, whose values take the place of the spec's outputs; what they do not
     depend on is left out.
     Errors: SpecError with every problem of the spec
@@ -52,10 +55,10 @@ def compile(
     settings = {**loaded.settings, **(set or {})}
     graph = compile_spec(loaded, settings, max_nodes)
     refuse_unused_rules(loaded, graph, max_nodes)
-    return _changed(graph, outputs)
+    return _with_outputs(apply(graph, _texts(passes)), outputs)
 
 
-def _changed(graph: Graph, outputs: str | Iterable[str]) -> Graph:
+def _with_outputs(graph: Graph, outputs: str | Iterable[str]) -> Graph:
     """The graph with other outputs, where any are named."""
     paths = _texts(outputs)
     return with_outputs(graph, paths) if paths else graph
@@ -78,6 +81,7 @@ def build(
     rename: Named | Mapping[str, str] | None = None,
     allow_missing: str | Iterable[str] = (),
     allow_unexpected: str | Iterable[str] = (),
+    passes: str | Iterable[str] = (),
     outputs: str | Iterable[str] = (),
     freeze: str | Iterable[str] = (),
 ) -> nn.Module:
@@ -87,8 +91,9 @@ def build(
     The same seed gives the same parameters on every device, and torch's global generators are untouched.
     `weights` is a safetensors file or a PyTorch checkpoint that covers every tensor of the spec and has no others,
     but for those that the globs of `allow_missing` and `allow_unexpected` name; `rename` takes its names to the
-    spec's, from a YAML file or a dict. `outputs` are as for `compile`. `freeze` are globs on paths: the parameters of
-    what they match, and of what is inside, are not trained.
+    spec's, from a YAML file or a dict.
+    `passes` and `outputs` are as for `compile`. `freeze` are globs on paths: the parameters of what they match, and of
+    what is inside, are not trained.
     Errors: SpecError, BuildError
     """
     from archspec.lowering.build import lower
@@ -97,8 +102,8 @@ def build(
         raise TypeError("a compiled graph has its params already: give `set` to compile")
     if weights is None and (rename or allow_missing or allow_unexpected):
         raise TypeError("`rename`, `allow_missing` and `allow_unexpected` are about `weights`, which is not given")
-    whole = spec if isinstance(spec, Graph) else compile(spec, set=set)
-    graph = _changed(whole, outputs)
+    whole = apply(spec, _texts(passes)) if isinstance(spec, Graph) else compile(spec, set=set, passes=passes)
+    graph = _with_outputs(whole, outputs)
     untrained = frozen(graph, _texts(freeze))
     loaded = None
     if weights is not None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
-from archspec.cli.options import WeightsOptions, max_nodes_option, set_option, weights_options
+from archspec.cli.options import WeightsOptions, max_nodes_option, pass_option, set_option, weights_options
 
 
 @click.command()
 @click.argument("spec")
 @set_option
+@pass_option
 @max_nodes_option
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the first parameter values.")
 @weights_options
@@ -18,6 +19,7 @@ from archspec.cli.options import WeightsOptions, max_nodes_option, set_option, w
 def build(
     spec: str,
     settings: dict[str, object],
+    passes: tuple[str, ...],
     max_nodes: int,
     seed: int,
     weights: WeightsOptions,
@@ -35,7 +37,7 @@ def build(
     from archspec.api import compile
     from archspec.views.summary import summary_table
 
-    graph = compile(spec, set=settings, max_nodes=max_nodes)
+    graph = compile(spec, set=settings, max_nodes=max_nodes, passes=passes)
 
     from archspec.lowering.artifacts import folder_name, prepare, write_artifacts
     from archspec.lowering.build import lower

@@ -37,6 +37,22 @@ def max_nodes_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
+def pass_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--pass", "passes", multiple=True, metavar="NAME", help="Change the network: fully-convolutional."
+    )(command)
+
+
+def _paths(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
+    return tuple(path.strip() for path in value.split(",")) if value else ()
+
+
+def outputs_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--outputs", metavar="PATH,...", callback=_paths, help="Give these layers' values, and leave out the rest."
+    )(command)
+
+
 @dataclass(frozen=True)
 class WeightsOptions:
     """What a command is told of weights."""

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from archspec.cli.options import max_nodes_option, rename_options, set_option
+from archspec.cli.options import max_nodes_option, pass_option, rename_options, set_option
 
 
 @click.group()
@@ -18,12 +18,14 @@ def weights() -> None:
 @click.argument("spec")
 @click.argument("file", type=click.Path())
 @set_option
+@pass_option
 @max_nodes_option
 @rename_options
 def check(
     spec: str,
     file: str,
     settings: dict[str, object],
+    passes: tuple[str, ...],
     max_nodes: int,
     rename: str | None,
     allow_missing: tuple[str, ...],
@@ -40,7 +42,7 @@ def check(
     from archspec.graph.coverage import coverage, report
     from archspec.spec.renames import load_renames, renamed
 
-    graph = compile(spec, set=settings, max_nodes=max_nodes)
+    graph = compile(spec, set=settings, max_nodes=max_nodes, passes=passes)
     renames = load_renames(rename) if rename else ()
     if is_safetensors(file):
         stored = header(file)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from math import prod
 
 from archspec.graph.graph import Graph
 from archspec.graph.paths import covers
@@ -22,6 +23,8 @@ class Stored:
     shape: tuple[int, ...]
     dtype: str
     """As torch calls it: float32, bfloat16, int64, ..."""
+    from_rows: bool = False
+    """Of what a network wants: whether it may come as a matrix with a row per output."""
 
 
 @dataclass(frozen=True)
@@ -95,14 +98,16 @@ def tensors(graph: Graph, dtype: str) -> dict[str, Stored]:
     """A network's parameters and buffers, in the order of its state dict."""
     found: dict[str, Stored] = {}
     for node in graph:
-        found |= {node.key(name): Stored(weight.shape, dtype) for name, weight in node.weights.items()}
+        for name, weight in node.weights.items():
+            found[node.key(name)] = Stored(weight.shape, dtype, weight.from_rows)
         for name, buffer in node.buffers.items():
             found[node.key(name)] = Stored(buffer.shape, dtype if _kind(buffer.dtype) == "float" else buffer.dtype)
     return found
 
 
 def _fits(stored: Stored, wanted: Stored) -> bool:
-    return stored.shape == wanted.shape and _kind(stored.dtype) == _kind(wanted.dtype)
+    rows = (wanted.shape[0], prod(wanted.shape[1:])) if wanted.from_rows else wanted.shape
+    return stored.shape in (wanted.shape, rows) and _kind(stored.dtype) == _kind(wanted.dtype)
 
 
 def _kind(dtype: str) -> str:

@@ -72,7 +72,7 @@ def put(module: nn.Module, weights: Weights) -> None:
     with torch.no_grad():
         for name, value in module.state_dict().items():
             if name in weights.tensors:
-                value.copy_(weights.tensors[name])
+                value.copy_(weights.tensors[name].reshape(value.shape))
 
 
 def stored_of(tensors: Mapping[str, torch.Tensor]) -> dict[str, Stored]:
