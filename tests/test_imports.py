@@ -149,7 +149,7 @@ def test_commands_on_specs_never_import_torch(name):
     assert not loaded & {"torch", "numpy"}
 
 
-@pytest.mark.parametrize("name", ["build", "validate", "summary", "expand", "weights"])
+@pytest.mark.parametrize("name", ["build", "export", "validate", "summary", "expand", "weights"])
 def test_help_of_a_command_never_imports_torch(name):
     assert "torch" not in loaded_after(command(name, "--help"))
 

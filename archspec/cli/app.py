@@ -9,6 +9,7 @@ import click
 COMMANDS = {
     "build": "Compile a spec to a PyTorch module, try it, and write it out.",
     "expand": "Print a spec with every block, repeat and expression worked out.",
+    "export": "Write a network as ONNX or an exported program of torch, and compare.",
     "summary": "Print the layers of a spec with shapes, params and MACs.",
     "validate": "Check specs, with the numbers they expect of themselves.",
     "weights": "Compare files of weights with specs.",

@@ -55,7 +55,7 @@ def build(
         put(module, loaded)
     click.echo(summary_table(graph))
     for line in loaded.lines if loaded else []:
-        click.echo(f"{line}")
+        click.echo(line)
     source = standalone_source(graph)
     found = verify(module, graph, source, where)
     click.echo(f"\nverified on {where}, batch 2:")

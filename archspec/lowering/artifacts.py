@@ -54,12 +54,8 @@ def write_artifacts(
         "model.safetensors": save(state, {"format": "pt"}),
     }
     contents["manifest.json"] = (json.dumps(_manifest(graph, spec, contents, seed, loaded), indent=2) + "\n").encode()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, data in contents.items():
-            _write(folder / name, data)
-    except OSError as error:
-        raise BuildError(f"{error.filename or folder}: {(error.strerror or str(error)).lower()}") from None
+    for name, data in contents.items():
+        write_file(folder / name, data)
     return [folder / name for name in contents]
 
 
@@ -84,14 +80,18 @@ def _manifest(
     }
 
 
-def _write(path: Path, data: bytes) -> None:
-    """Write a file so that it is either the old one or the whole new one."""
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file, and its folder, so that it is either the old one or the whole new one. Errors: BuildError"""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise BuildError(f"{error.filename or path}: {(error.strerror or str(error)).lower()}") from None
