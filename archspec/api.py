@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from archspec.graph.compile import MAX_NODES
 from archspec.graph.compile import compile as compile_spec
 from archspec.graph.expectations import check, refuse_unused_rules
+from archspec.graph.features import with_outputs
+from archspec.graph.freeze import frozen
 from archspec.graph.graph import Graph
+from archspec.graph.passes import apply
+from archspec.graph.reinfer import with_inputs
 from archspec.spec import files
 from archspec.spec.document import Spec
+from archspec.spec.renames import Rename, load_renames, renames_of
 
 if TYPE_CHECKING:
     import torch
@@ -45,16 +50,31 @@ def compile(
     set: Mapping[str, Any] | None = None,
     inputs: Mapping[str, Sequence[int]] | None = None,
     max_nodes: int = MAX_NODES,
+    passes: str | Iterable[str] = (),
+    outputs: str | Iterable[str] = (),
 ) -> Graph:
     """The graph of a spec: its layers in execution order with shapes, params and MACs. Never imports torch.
 
+    `passes` are names of changes to the whole network, such as `fully-convolutional`, made in their order.
+    `outputs` are paths of layers and groups, whose values take the place of the spec's outputs; what they do not
+    depend on is left out.
     Errors: SpecError with every problem of the spec
     """
     loaded = spec if isinstance(spec, Spec) else load(spec)
     settings, sizes = {**loaded.settings, **(set or {})}, {**loaded.sizes, **(inputs or {})}
-    graph = compile_spec(loaded, settings, max_nodes, sizes)
+    changes = _texts(passes)
+    graph = compile_spec(loaded, settings, max_nodes, {} if changes else sizes)
     refuse_unused_rules(loaded, graph, max_nodes)
-    return graph
+    if changes:  # a pass is about the network at its own size
+        graph = apply(graph, changes)
+        graph = with_inputs(graph, sizes) if sizes else graph
+    return _with_outputs(graph, outputs)
+
+
+def _with_outputs(graph: Graph, outputs: str | Iterable[str]) -> Graph:
+    """The graph with other outputs, where any are named."""
+    paths = _texts(outputs)
+    return with_outputs(graph, paths) if paths else graph
 
 
 def validate(
@@ -79,17 +99,57 @@ def build(
     device: torch.device | str | None = None,
     devices: Sequence[torch.device | str] = (),
     dtype: torch.dtype | None = None,
+    weights: Named | None = None,
+    rename: Named | Mapping[str, str] | None = None,
+    allow_missing: str | Iterable[str] = (),
+    allow_unexpected: str | Iterable[str] = (),
+    passes: str | Iterable[str] = (),
+    outputs: str | Iterable[str] = (),
+    freeze: str | Iterable[str] = (),
 ) -> nn.Module:
     """The torch module of a spec, in training mode, with its parameters initialised from `seed`.
 
     Takes N x (the spec's input shape); see `archspec.lowering.module.Network` for what it returns.
     With `devices`, a layer runs on the one that its `place` counts, and values move where they cross.
     The same seed gives the same parameters on every device, and torch's global generators are untouched.
+    `weights` is a safetensors file or a PyTorch checkpoint that covers every tensor of the spec and has no others,
+    but for those that the globs of `allow_missing` and `allow_unexpected` name; `rename` takes its names to the
+    spec's, from a YAML file or a dict.
+    `passes` and `outputs` are as for `compile`. `freeze` are globs on paths: the parameters of what they match, and of
+    what is inside, are not trained.
     Errors: SpecError, BuildError
     """
     from archspec.lowering.build import lower
 
     if isinstance(spec, Graph) and (set or inputs):
         raise TypeError("a compiled graph has its params and inputs already: give `set` and `inputs` to compile")
-    graph = spec if isinstance(spec, Graph) else compile(spec, set=set, inputs=inputs)
-    return lower(graph, seed, device, dtype, devices)
+    if weights is None and (rename or allow_missing or allow_unexpected):
+        raise TypeError("`rename`, `allow_missing` and `allow_unexpected` are about `weights`, which is not given")
+    if isinstance(spec, Graph):
+        whole = apply(spec, _texts(passes))
+    else:
+        whole = compile(spec, set=set, inputs=inputs, passes=passes)
+    graph = _with_outputs(whole, outputs)
+    untrained = frozen(graph, _texts(freeze))
+    loaded = None
+    if weights is not None:
+        from archspec.lowering.weights import put, read_weights
+
+        loaded = read_weights(whole, weights, _renames(rename), _texts(allow_missing), _texts(allow_unexpected), dtype)
+    module = lower(graph, seed, device, dtype, devices)
+    if loaded is not None:
+        put(module, loaded)
+    for name, parameter in module.named_parameters():
+        if name in untrained:
+            parameter.requires_grad_(False)
+    return module
+
+
+def _renames(rename: Named | Mapping[str, str] | None) -> tuple[Rename, ...]:
+    if rename is None:
+        return ()
+    return renames_of(rename) if isinstance(rename, Mapping) else load_renames(rename)
+
+
+def _texts(texts: str | Iterable[str]) -> tuple[str, ...]:
+    return (texts,) if isinstance(texts, str) else tuple(texts)

@@ -8,6 +8,7 @@ the first axis times the kernel's area the fan out.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, NonNegativeFloat
@@ -105,7 +106,7 @@ class XavierUniform(Initializer, name="xavier_uniform"):
     """Which fan: Glorot and torch average the two, Caffe takes the fan in."""
 
     def fill(self, tensor: Tensor, generator: Generator) -> None:
-        bound = math.sqrt(3.0 / fan(tensor, self.mode))
+        bound = math.sqrt(3.0 / fan(tensor.shape, self.mode))
         tensor.uniform_(-bound, bound, generator=generator)
 
 
@@ -116,13 +117,13 @@ class XavierNormal(Initializer, name="xavier_normal"):
     """Which fan: Glorot and torch average the two, Caffe takes the fan in."""
 
     def fill(self, tensor: Tensor, generator: Generator) -> None:
-        tensor.normal_(0.0, math.sqrt(1.0 / fan(tensor, self.mode)), generator=generator)
+        tensor.normal_(0.0, math.sqrt(1.0 / fan(tensor.shape, self.mode)), generator=generator)
 
 
-def fan(tensor: Tensor, mode: str) -> float:
+def fan(shape: Sequence[int], mode: str) -> float:
     """Inputs, outputs, or their mean, per element of a weight's output or input."""
-    area = math.prod(tensor.shape[2:])
-    fan_in, fan_out = tensor.shape[1] * area, tensor.shape[0] * area
+    area = math.prod(shape[2:])
+    fan_in, fan_out = shape[1] * area, shape[0] * area
     return {"fan_in": fan_in, "fan_out": fan_out, "average": (fan_in + fan_out) / 2}[mode]
 
 
@@ -130,6 +131,21 @@ def fan_in_uniform(fan_in: int) -> Uniform:
     """torch's default for the weight and bias of convolutions and linear layers: bounds +- 1 / sqrt(fan in)."""
     bound = 1.0 / math.sqrt(fan_in)
     return Uniform(low=-bound, high=bound)
+
+
+def worked_out(initializer: Initializer, shape: Sequence[int]) -> Initializer:
+    """An initializer that draws the same numbers without looking at fans, as it would for a weight of this shape."""
+    if isinstance(initializer, KaimingNormal):
+        return Normal(std=math.sqrt(2.0) / math.sqrt(fan(shape, initializer.mode)))
+    if isinstance(initializer, KaimingUniform):
+        bound = math.sqrt(3.0) * (math.sqrt(2.0) / math.sqrt(fan(shape, initializer.mode)))
+        return Uniform(low=-bound, high=bound)
+    if isinstance(initializer, XavierNormal):
+        return Normal(std=math.sqrt(1.0 / fan(shape, initializer.mode)))
+    if isinstance(initializer, XavierUniform):
+        bound = math.sqrt(3.0 / fan(shape, initializer.mode))
+        return Uniform(low=-bound, high=bound)
+    return initializer
 
 
 INITIALIZERS: dict[str, type[Initializer]] = {

@@ -11,12 +11,14 @@ COMMANDS = {
     "diff": "Print what differs between two specs, or two settings of one.",
     "expand": "Print a spec with every block, repeat and expression worked out.",
     "explain": "Print how a layer comes by its shape and costs.",
+    "export": "Write a network as ONNX or an exported program of torch, and compare.",
     "fmt": "Format spec files in place; comments and data stay as they are.",
     "list": "List the specs of the zoo with params, MACs and paper.",
     "new": "Write a commented spec to begin with.",
     "schema": "Print a JSON Schema of specs, for editors.",
     "summary": "Print the layers of a spec with shapes, params and MACs.",
     "validate": "Check specs, with the numbers they expect of themselves.",
+    "weights": "Compare files of weights with specs.",
 }
 
 

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import click
 
-from archspec.cli.options import spec_options
+from archspec.cli.options import Chosen, WeightsOptions, spec_options, weights_options
 
 
 @click.command()
 @click.argument("spec")
-@spec_options
+@spec_options(passes=True)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the first parameter values.")
+@weights_options
 @click.option("--device", default=None, help="Where to try the module: cpu, cuda, cuda:1, ...; unsaid, cpu.")
 @click.option("--devices", default=None, metavar="D0,D1,...", help="Where each `place` of the spec runs; tried there.")
 @click.option("--out", type=click.Path(file_okay=False), default=None, help="Folder to write; unsaid, build/NAME.")
 def build(
     spec: str,
-    settings: dict[str, object],
-    inputs: dict[str, list[int]],
-    max_nodes: int,
+    chosen: Chosen,
     seed: int,
+    weights: WeightsOptions,
     device: str | None,
     devices: str | None,
     out: str | None,
@@ -27,21 +27,22 @@ def build(
     """Compile a spec to a PyTorch module, try it, and write it out.
 
     Tried means: one forward and one backward pass of a copy on the device. Written are model.py (plain PyTorch,
-    needs no archspec), model.safetensors, spec.yaml (expanded) and manifest.json.
+    needs no archspec), model.safetensors, spec.yaml (expanded) and manifest.json. Weights are those drawn from the
+    seed, or those of a file.
     """
     import copy
     from pathlib import Path
 
-    from archspec.api import compile
     from archspec.views.summary import summary_table
 
-    graph = compile(spec, set=settings, inputs=inputs, max_nodes=max_nodes)
+    graph = chosen.compile(spec)
 
     from archspec.lowering.artifacts import folder_name, prepare, write_artifacts
     from archspec.lowering.build import lower
     from archspec.lowering.device import usable_device
     from archspec.lowering.standalone import standalone_source
     from archspec.lowering.verify import verify
+    from archspec.lowering.weights import put, read_weights
 
     if device and devices:
         raise click.UsageError("give --device or --devices, not both")
@@ -51,10 +52,19 @@ def build(
         raise click.UsageError(f"`meta` holds no values to move: all devices are meta or none is, found {devices}")
     folder = Path(out) if out else Path("build") / folder_name(graph)
     prepare(folder)
-    click.echo(summary_table(graph))
+    loaded = read_weights(graph, weights.file, *weights.about()) if weights.file else None
     module = lower(graph, seed)
+    if loaded:
+        put(module, loaded)
+    click.echo(summary_table(graph))
+    for line in loaded.lines if loaded else []:
+        click.echo(line)
     source = standalone_source(graph)
-    trial = lower(graph, seed, devices=where) if devices else copy.deepcopy(module).to(where[0])
+    if devices:
+        trial = lower(graph, seed, devices=where)
+        trial.load_state_dict(module.state_dict())
+    else:
+        trial = copy.deepcopy(module).to(where[0])
     found = verify(trial, graph, source, where[0])
     if devices:
         crossing = len(graph.crossings)
@@ -62,7 +72,7 @@ def build(
     click.echo(f"\nverified on {', '.join(names)}, batch 2:")
     for line in found:
         click.echo(f"  {line}")
-    paths = write_artifacts(folder, module, graph, source, seed)
+    paths = write_artifacts(folder, module, graph, source, seed, loaded)
     click.echo("\nwrote:")
     for path in paths:
         click.echo(f"  {path}")

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from archspec.cli.options import settings, spec_options
+from archspec.cli.options import Chosen, settings, spec_options
 
 MARKS = {"+": "green", "-": "red", "~": "yellow"}
 
@@ -14,7 +14,7 @@ MARKS = {"+": "green", "-": "red", "~": "yellow"}
 @click.command()
 @click.argument("a")
 @click.argument("b", required=False)
-@spec_options
+@spec_options(passes=True)
 @click.option("--set-a", multiple=True, metavar="NAME=VALUE", callback=settings, help="Set a param of A alone.")
 @click.option("--set-b", multiple=True, metavar="NAME=VALUE", callback=settings, help="Set a param of B alone.")
 @click.option("--ignore-names", is_flag=True, help="Say nothing of layers that are only renamed or moved.")
@@ -22,12 +22,10 @@ MARKS = {"+": "green", "-": "red", "~": "yellow"}
 def diff(
     a: str,
     b: str | None,
-    settings: dict[str, object],
-    inputs: dict[str, list[int]],
+    chosen: Chosen,
     set_a: dict[str, object],
     set_b: dict[str, object],
     ignore_names: bool,
-    max_nodes: int,
     as_json: bool,
 ) -> None:
     """Print what differs between two specs, or between two settings of one.
@@ -43,8 +41,9 @@ def diff(
     """
     import json
     import os
+    from dataclasses import replace
 
-    from archspec.api import compile, load
+    from archspec.api import load
     from archspec.graph.difference import difference
     from archspec.views.diff import diff_data, diff_text
 
@@ -55,8 +54,8 @@ def diff(
     one = load(a)
     two = one if b is None else load(b)
     found = difference(
-        compile(one, set={**settings, **set_a}, inputs=inputs, max_nodes=max_nodes),
-        compile(two, set={**settings, **set_b}, inputs=inputs, max_nodes=max_nodes),
+        replace(chosen, settings={**chosen.settings, **set_a}).compile(one),
+        replace(chosen, settings={**chosen.settings, **set_b}).compile(two),
     )
     if as_json:
         click.echo(json.dumps(diff_data(found), indent=1))

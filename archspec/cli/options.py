@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from functools import wraps
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from archspec.graph.graph import Graph
+    from archspec.spec.document import Spec
 
 
 def settings(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
@@ -23,18 +29,6 @@ def settings(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
     return found
 
 
-def set_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option(
-        "--set", "-s", "settings", multiple=True, metavar="NAME=VALUE", callback=settings, help="Set a param."
-    )(command)
-
-
-def max_nodes_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option(
-        "--max-nodes", type=click.IntRange(1), default=200_000, show_default=True, help="Refuse larger networks."
-    )(command)
-
-
 def sizes(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, list[int]]:
     """`--input image=3x320x320`: the shape of an input, without the batch axis."""
     found: dict[str, list[int]] = {}
@@ -49,12 +43,112 @@ def sizes(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -
     return found
 
 
-def input_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option(
-        "--input", "-i", "inputs", multiple=True, metavar="NAME=CxHxW", callback=sizes, help="Resize an input."
-    )(command)
+def _paths(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
+    return tuple(path.strip() for path in value.split(",")) if value else ()
 
 
-def spec_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of every command that compiles a spec: --set, --input, --max-nodes."""
-    return set_option(input_option(max_nodes_option(command)))
+@dataclass(frozen=True)
+class Chosen:
+    """What a command is told of the network that it compiles."""
+
+    settings: dict[str, Any]
+    inputs: dict[str, list[int]]
+    max_nodes: int
+    passes: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+
+    def compile(self, spec: Spec | str) -> Graph:
+        """The graph of a spec. Errors: SpecError"""
+        from archspec.api import compile
+
+        return compile(
+            spec,
+            set=self.settings,
+            inputs=self.inputs,
+            max_nodes=self.max_nodes,
+            passes=self.passes,
+            outputs=self.outputs,
+        )
+
+
+def spec_options(*, passes: bool = False, outputs: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The options of a command that compiles a spec, given to it as one value, `chosen`."""
+    options = [
+        click.option("--set", "-s", "settings", multiple=True, metavar="NAME=VALUE", callback=settings, help=SET_HELP),
+        click.option("--input", "-i", "inputs", multiple=True, metavar="NAME=CxHxW", callback=sizes, help=INPUT_HELP),
+    ]
+    if passes:
+        options.append(click.option("--pass", "passes", multiple=True, metavar="NAME", help=PASS_HELP))
+    if outputs:
+        options.append(click.option("--outputs", metavar="PATH,...", callback=_paths, help=OUTPUTS_HELP))
+    options.append(
+        click.option(
+            "--max-nodes", type=click.IntRange(1), default=200_000, show_default=True, help="Refuse larger networks."
+        )
+    )
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(command)
+        def with_chosen(**given: Any) -> Any:
+            mine = {name: given.pop(name) for name in CHOSEN if name in given}
+            return command(chosen=Chosen(**mine), **given)
+
+        found: Callable[..., Any] = with_chosen
+        for option in reversed(options):
+            found = option(found)
+        return found
+
+    return decorate
+
+
+CHOSEN = ("settings", "inputs", "max_nodes", "passes", "outputs")
+SET_HELP = "Set a param."
+INPUT_HELP = "Resize an input."
+PASS_HELP = "Change the network: fully-convolutional."
+OUTPUTS_HELP = "Give these layers' values, and leave out the rest."
+
+
+@dataclass(frozen=True)
+class WeightsOptions:
+    """What a command is told of weights."""
+
+    file: str | None
+    rename: str | None
+    allow_missing: tuple[str, ...]
+    allow_unexpected: tuple[str, ...]
+
+    def about(self) -> tuple[Any, tuple[str, ...], tuple[str, ...]]:
+        """The renames read, and the globs. Errors: SpecError"""
+        from archspec.spec.renames import load_renames
+
+        return load_renames(self.rename) if self.rename else (), self.allow_missing, self.allow_unexpected
+
+
+def rename_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options on how a checkpoint's names fit a spec's."""
+    for option in (
+        click.option("--allow-unexpected", multiple=True, metavar="GLOB", help="Tensors that may be unused."),
+        click.option("--allow-missing", multiple=True, metavar="GLOB", help="Tensors that may keep first values."),
+        click.option("--rename", type=click.Path(), metavar="FILE", help="YAML map of the file's names to the spec's."),
+    ):
+        command = option(command)
+    return command
+
+
+def weights_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options on weights to load, given to the command as one value."""
+
+    @wraps(command)
+    def with_weights(
+        weights: str | None,
+        rename: str | None,
+        allow_missing: tuple[str, ...],
+        allow_unexpected: tuple[str, ...],
+        **others: Any,
+    ) -> Any:
+        if weights is None and (rename or allow_missing or allow_unexpected):
+            raise click.UsageError("--rename, --allow-missing and --allow-unexpected go with --weights")
+        return command(weights=WeightsOptions(weights, rename, allow_missing, allow_unexpected), **others)
+
+    option = click.option("--weights", type=click.Path(), metavar="FILE", help="Safetensors or PyTorch checkpoint.")
+    return option(rename_options(with_weights))

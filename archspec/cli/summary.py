@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import click
 
-from archspec.cli.options import spec_options
+from archspec.cli.options import Chosen, spec_options
 
 COLUMNS = "op output params macs sees stride padding memory saved intensity place line"
 
 
 @click.command()
 @click.argument("spec")
-@spec_options
+@spec_options(passes=True, outputs=True)
 @click.option("--by", type=click.Choice(["layer", "block"]), default="layer", help="One row per layer, or block use.")
 @click.option("--depth", type=click.IntRange(1), default=None, help="One row per path of so many names.")
 @click.option("--batch", type=click.IntRange(1), default=1, show_default=True, help="Images, for memory.")
@@ -34,9 +34,7 @@ COLUMNS = "op output params macs sees stride padding memory saved intensity plac
 @click.option("--csv", "as_csv", is_flag=True, help="As CSV, with every column.")
 def summary(
     spec: str,
-    settings: dict[str, object],
-    inputs: dict[str, list[int]],
-    max_nodes: int,
+    chosen: Chosen,
     by: str,
     depth: int | None,
     batch: int,
@@ -55,23 +53,21 @@ def summary(
     import shutil
     import sys
 
-    from archspec.api import compile
     from archspec.views.summary import Summary
 
-    chosen = COLUMNS.split() if columns == "all" else [name for name in columns.split(",") if name]
-    for name in chosen:
+    shown = COLUMNS.split() if columns == "all" else [name for name in columns.split(",") if name]
+    for name in shown:
         if name not in COLUMNS.split():
             raise click.BadParameter(f"there is no column {name!r}: {COLUMNS}", param_hint="--columns")
     if as_json and as_csv:
         raise click.UsageError("give --json or --csv, not both")
     if by == "block" and depth is not None:
         raise click.UsageError("give --by block or --depth, not both")
-    graph = compile(spec, set=settings, inputs=inputs, max_nodes=max_nodes)
-    found = Summary(graph, by, depth, batch, dtype, optimizer)
+    found = Summary(chosen.compile(spec), by, depth, batch, dtype, optimizer)
     if as_json:
         click.echo(json.dumps(found.data(), indent=1))
     elif as_csv:
         click.echo(found.csv(), nl=False)
     else:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        click.echo(found.table(chosen, width))
+        click.echo(found.table(shown, width))

@@ -6,16 +6,14 @@ import sys
 
 import click
 
-from archspec.cli.options import spec_options
+from archspec.cli.options import Chosen, spec_options
 
 
 @click.command()
 @click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
-@spec_options
+@spec_options()
 @click.option("--format", "style", type=click.Choice(["text", "json", "github"]), default="text", help="Of problems.")
-def validate(
-    specs: tuple[str, ...], settings: dict[str, object], inputs: dict[str, list[int]], max_nodes: int, style: str
-) -> None:
+def validate(specs: tuple[str, ...], chosen: Chosen, style: str) -> None:
     """Check specs, with the numbers they expect of themselves.
 
     One line per good spec; every problem of every other; exit status 1 if any is bad.
@@ -26,7 +24,7 @@ def validate(
     problems: list[Problem] = []
     for spec in specs:
         try:
-            graph = check(spec, set=settings, inputs=inputs, max_nodes=max_nodes)
+            graph = check(spec, set=chosen.settings, inputs=chosen.inputs, max_nodes=chosen.max_nodes)
         except SpecError as error:
             problems += error.problems
             if style == "text":

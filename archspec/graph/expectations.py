@@ -11,6 +11,7 @@ from archspec.errors import Position, Problem, SpecError, did_you_mean
 from archspec.graph.compile import MAX_NODES, compile
 from archspec.graph.graph import Graph
 from archspec.graph.init_rules import unused_rules
+from archspec.graph.paths import last_inside
 from archspec.spec.document import Spec
 from archspec.spec.reader import Mapping, plain, shown
 from archspec.spec.validation import place, validated
@@ -111,7 +112,7 @@ def _compare(case: Expectation, item: Mapping, graph: Graph) -> list[Problem]:
                 message += f" within {case.within:.1%}"
             problems.append(_problem(message, item, [name]))
     for path, dims in case.shapes.items():
-        node = _last_inside(path, graph)
+        node = last_inside(path, graph)
         if node is None:
             known = [*graph.groups, *(node.name for node in graph)]
             hint = did_you_mean(path, known)
@@ -125,11 +126,3 @@ def _compare(case: Expectation, item: Mapping, graph: Graph) -> list[Problem]:
 def _problem(message: str, item: Mapping, path: list[str], hint: str = "") -> Problem:
     entries: dict[str, Any] = item.entries
     return Problem("expectation", message, place(entries, list(path), item.position), hint=hint)
-
-
-def _last_inside(path: str, graph: Graph) -> str | None:
-    """The node whose value a path stands for: itself, or the last inside a group."""
-    if path in graph:
-        return path
-    inside = [node.name for node in graph if node.name.startswith(path + ".")]
-    return inside[-1] if inside else None

@@ -163,7 +163,7 @@ class Graph:
         needed = {node.name for node in self.inputs} | {output.node for output in kept}
         for output in kept:
             needed |= nx.ancestors(self.digraph, output.node)
-        return replace(self, outputs=kept, digraph=self.digraph.subgraph(needed))
+        return replace(self, outputs=kept, digraph=digraph_of(node for node in self if node.name in needed))
 
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
         """State-dict keys and shapes, in order."""

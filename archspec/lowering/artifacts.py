@@ -17,6 +17,7 @@ import archspec
 from archspec.errors import BuildError
 from archspec.graph.canonical import spec_hash
 from archspec.graph.graph import Graph
+from archspec.lowering.weights import Weights
 from archspec.spec.writer import write
 from archspec.views.expanded import expanded
 
@@ -42,31 +43,30 @@ def prepare(folder: Path) -> None:
         raise BuildError(f"{existing}: cannot be written, so neither can {folder}")
 
 
-def write_artifacts(folder: Path, module: nn.Module, graph: Graph, source: str, seed: int) -> list[Path]:
+def write_artifacts(
+    folder: Path, module: nn.Module, graph: Graph, source: str, seed: int, loaded: Weights | None = None
+) -> list[Path]:
     """Write all files of a build, each in one step, the manifest last. Errors: BuildError"""
     spec = write(expanded(graph))
-    weights = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
+    state = {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}
     contents: dict[str, bytes] = {
         "spec.yaml": spec.encode(),
         "model.py": source.encode(),
-        "model.safetensors": save(weights, {"format": "pt"}),
+        "model.safetensors": save(state, {"format": "pt"}),
     }
-    contents["manifest.json"] = (json.dumps(_manifest(graph, contents, seed), indent=2) + "\n").encode()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, data in contents.items():
-            _write(folder / name, data)
-    except OSError as error:
-        raise BuildError(f"{error.filename or folder}: {(error.strerror or str(error)).lower()}") from None
+    contents["manifest.json"] = (json.dumps(_manifest(graph, contents, seed, loaded), indent=2) + "\n").encode()
+    for name, data in contents.items():
+        write_file(folder / name, data)
     return [folder / name for name in contents]
 
 
-def _manifest(graph: Graph, contents: Mapping[str, bytes], seed: int) -> dict[str, Any]:
+def _manifest(graph: Graph, contents: Mapping[str, bytes], seed: int, loaded: Weights | None) -> dict[str, Any]:
     inference = graph.inference()
     return {
         "name": graph.name,
         "set": dict(graph.changed),
         "seed": seed,
+        **({"weights": {"sha256": loaded.sha256, "missing": list(loaded.coverage.left_out)}} if loaded else {}),
         "spec_sha256": spec_hash(graph),
         "files_sha256": {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()},
         "versions": {"archspec-nn": archspec.__version__, "torch": torch.__version__},
@@ -79,14 +79,18 @@ def _manifest(graph: Graph, contents: Mapping[str, bytes], seed: int) -> dict[st
     }
 
 
-def _write(path: Path, data: bytes) -> None:
-    """Write a file so that it is either the old one or the whole new one."""
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file, and its folder, so that it is either the old one or the whole new one. Errors: BuildError"""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise BuildError(f"{error.filename or path}: {(error.strerror or str(error)).lower()}") from None
