@@ -40,7 +40,17 @@ class MaxPool2d(Primitive, op="max_pool2d"):
 
     def infer(self, x: CHW) -> CHW:
         refuse_wide_padding(self.padding, self.kernel_size)
-        return CHW(x.channels, *self.window(x).slide(x))
+        window = self.window(x)
+        size = window.slide(x)
+        for before, pixels, kernel, stride, dilation in zip(
+            self.padding, (x.height, x.width), window.kernel, window.stride, window.dilation, strict=True
+        ):
+            if any(not _sees(start, pixels, kernel, dilation) for start in range(-before, 0, stride)):
+                raise BlockError(
+                    f"a window sees only padding: its taps, {dilation} pixels apart, miss the {pixels} of the input",
+                    "less padding or dilation; PyTorch would read outside the image",
+                )
+        return CHW(x.channels, *size)
 
     def saves(self, x: CHW) -> Saves:
         return Saves(inputs=(0,), indices=self.infer(x).size)
@@ -56,6 +66,12 @@ class MaxPool2d(Primitive, op="max_pool2d"):
         }
         usual = {"stride": compact(self.kernel_size), "padding": 0, "dilation": 1, "ceil_mode": False}
         return fx.function(F.max_pool2d, x, compact(self.kernel_size), **unusual(given, usual))
+
+
+def _sees(start: int, pixels: int, kernel: int, dilation: int) -> bool:
+    """Whether any tap of a window that begins in the padding is on the image."""
+    first = -(start // dilation)  # the first tap that is not before the image
+    return first < kernel and start + first * dilation < pixels
 
 
 def refuse_wide_padding(padding: tuple[int, int], kernel: tuple[int, int]) -> None:

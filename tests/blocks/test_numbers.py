@@ -316,3 +316,11 @@ def test_upsampling_repeats_or_interpolates(fields, row):
     x = torch.tensor([0.0, 4, 8], dtype=torch.float64).view(1, 1, 1, 3)
     y = single("upsample", CHW(1, 1, 3), **fields)(x)
     close(y[0, 0, 0], torch.tensor(row, dtype=torch.float64))
+
+
+def test_a_max_pool_whose_taps_miss_the_image_is_refused():
+    """PyTorch takes it, gives minus infinity, and its backward writes outside the gradient."""
+    block = block_class("max_pool2d")(kernel_size=2, stride=1, padding=1, dilation=3, ceil_mode=False)
+    with pytest.raises(BlockError, match="sees only padding: its taps, 3 pixels apart, miss the 2 of the input"):
+        block.infer(CHW(1, 2, 2))
+    assert block.infer(CHW(1, 3, 3)) == CHW(1, 2, 2)
