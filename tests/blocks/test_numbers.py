@@ -7,6 +7,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from archspec.blocks.max_pool2d import MaxPool2d
+from archspec.errors import BlockError
 from archspec.ops.lrn_within import local_response_norm_within
 from archspec.tensor import CHW, Vector
 from tests.blocks.test_blocks import BATCH, images, single
@@ -320,7 +322,7 @@ def test_upsampling_repeats_or_interpolates(fields, row):
 
 def test_a_max_pool_whose_taps_miss_the_image_is_refused():
     """PyTorch takes it, gives minus infinity, and its backward writes outside the gradient."""
-    block = block_class("max_pool2d")(kernel_size=2, stride=1, padding=1, dilation=3, ceil_mode=False)
+    block = MaxPool2d(kernel_size=2, stride=1, padding=1, dilation=3, ceil_mode=False)
     with pytest.raises(BlockError, match="sees only padding: its taps, 3 pixels apart, miss the 2 of the input"):
         block.infer(CHW(1, 2, 2))
     assert block.infer(CHW(1, 3, 3)) == CHW(1, 2, 2)
