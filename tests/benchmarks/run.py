@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import compileall
+import os
 import statistics
 import subprocess
 import sys
@@ -115,6 +116,50 @@ def scale() -> None:
     )
 
 
+def chain_text(layers: int) -> str:
+    body = "".join(f"  l{i}: {{op: conv2d, out_channels: 4, kernel_size: 3, padding: 1}}\n" for i in range(layers))
+    return f"archspec: 1\nname: chain\ninputs: {{x: [4, 8, 8]}}\nlayers:\n{body}outputs: {{y: l{layers - 1}}}\n"
+
+
+def resnet_text(layers: int) -> str:
+    """Residual blocks of seven layers each."""
+    return (
+        "archspec: 1\nname: deep\nuse: [blocks/residual.yaml]\ninputs: {x: [16, 8, 8]}\n"
+        f"layers: {{stage: {{op: basic, width: 16, shortcut: A, repeat: {layers // 7}}}}}\noutputs: {{y: stage}}\n"
+    )
+
+
+def large() -> None:
+    """Time and peak memory of commands on 10,000 and on 100,000 layers."""
+    archspec = str(Path(sys.executable).with_name("archspec"))
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in ("chain", chain_text), ("resnet", resnet_text):
+            for verb in ("validate", "summary"):
+                figures = []
+                for layers in (10_000, 100_000):
+                    path = Path(folder) / f"{name}{layers}.yaml"
+                    path.write_text(text(layers))
+                    figures.append(process(archspec, verb, str(path)))
+                (t1, m1), (t2, m2) = figures
+                print(
+                    f"{verb} a {name} of 100,000 layers: {t2:.1f} s, {m2:.0f} MiB; "
+                    f"of 10,000: {t1:.1f} s, {m1:.0f} MiB; growth {t2 / t1:.1f} x in time, {m2 / m1:.1f} x in memory",
+                    flush=True,
+                )
+
+
+def process(*arguments: str) -> tuple[float, float]:
+    """Seconds and peak MiB of a command."""
+    began = time.perf_counter()
+    child = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, cwd=ROOT)
+    _, status, usage = os.wait4(child.pid, 0)
+    assert status == 0, arguments
+    child.returncode = 0
+    return time.perf_counter() - began, usage.ru_maxrss / 1024
+
+
+PARTS = {"start": start, "build": build, "step": step, "scale": scale, "large": large}
+
 if __name__ == "__main__":
-    for name in sys.argv[1:] or ("start", "build", "step", "scale"):
-        {"start": start, "build": build, "step": step, "scale": scale}[name]()
+    for name in sys.argv[1:] or PARTS:
+        PARTS[name]()
