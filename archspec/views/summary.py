@@ -173,15 +173,17 @@ class Summary:
             lines[0] += " in inference"
             extra = graph.params - inference.params, graph.macs - inference.macs
             lines.append(f"* in training only: {extra[0]:,} of the params, {extra[1]:,} further MACs")
-        used, batch = self.memory, f"batch {self.batch}, {self.dtype}"
-        lines.append(
-            f"{batch}: weights {size(used.weights)}, activations in inference {size(used.inference)}, "
-            f"training {size(used.training)}"
-        )
-        lines.append(
-            f"  training = weights + gradients {size(used.gradients)} + {self.optimizer} {size(used.optimizer)} "
-            f"+ saved activations {size(used.activations)}"
-        )
+        used = self.memory
+        running = {"weights": used.weights, "activations": used.inference}
+        training = {
+            "weights": used.weights,
+            "gradients": used.gradients,
+            self.optimizer: used.optimizer,
+            "saved": used.activations,
+        }
+        lines.append(f"memory for batch {self.batch:,} in {self.dtype}:")
+        lines.append(f"  inference {sum_of(running)}")
+        lines.append(f"  training  {sum_of(training)}")
         return lines
 
 
@@ -267,13 +269,29 @@ def count(number: int) -> str:
     return f"{number:,}" if number else ""
 
 
+UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+
+
+def unit_of(number: float) -> int:
+    """The number of the unit in which bytes are best read."""
+    unit = 0
+    while number >= 1024 and unit + 1 < len(UNITS):
+        number, unit = number / 1024, unit + 1
+    return unit
+
+
 def size(number: float) -> str:
     """Bytes as people read them: 12 B, 3.4 KiB, 232.6 MiB."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if number < 1024:
-            return f"{number:.0f} B" if unit == "B" else f"{number:.1f} {unit}"
-        number /= 1024
-    return f"{number:.1f} TiB"
+    unit = unit_of(number)
+    return f"{number / 1024**unit:,.{min(unit, 1)}f} {UNITS[unit]}"
+
+
+def sum_of(parts: dict[str, int]) -> str:
+    """A total and its parts in one unit: 1.5 GiB: weights 0.5, gradients 0.5, momentum 0.5."""
+    total = sum(parts.values())
+    unit = unit_of(total)
+    listed = ", ".join(f"{name} {number / 1024**unit:,.{min(unit, 1)}f}" for name, number in parts.items())
+    return f"{size(total)}: {listed}"
 
 
 def op_text(node: Node) -> str:
