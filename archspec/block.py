@@ -33,8 +33,6 @@ class Weight:
 
     shape: tuple[int, ...]
     init: Initializer
-    from_rows: bool = False
-    """Whether a checkpoint may have it as a matrix with a row per output, as a linear layer does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -210,12 +210,10 @@ def test_mistake_in_a_library_shows_both_files(folder: Path) -> None:
 def test_bad_settings(folder: Path) -> None:
     (folder / "net.yaml").write_text(GOOD)
     assert refusal("net.yaml", set={"clases": 3}) == lines(
-        "--set clases: there is no param `clases`", "  hint: did you mean `classes`?"
+        "there is no param `clases` to set", "  hint: did you mean `classes`?"
     )
-    assert refusal("net.yaml", set={"classes": 1}) == "--set classes: `classes` must be at least 2, found 1"
-    assert refusal("net.yaml", set={"classes": "ten"}) == (
-        "--set classes: `classes` must be a whole number, found 'ten'"
-    )
+    assert refusal("net.yaml", set={"classes": 1}) == "`classes` must be at least 2, found 1"
+    assert refusal("net.yaml", set={"classes": "ten"}) == ("`classes` must be a whole number, found 'ten'")
 
 
 def test_max_nodes(folder: Path) -> None:
@@ -268,7 +266,7 @@ def test_command_with_a_bad_setting(folder: Path, setting: str) -> None:
     (folder / "net.yaml").write_text(GOOD)
     done = archspec("validate", "net.yaml", "--set", setting, folder=folder)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("--set cl")
+    assert "clas" in done.stderr.splitlines()[0]
     assert "Traceback" not in done.stderr
 
 

@@ -18,6 +18,7 @@ MODULES = sorted(path for path in ROOT.rglob("*.py") if "specs" not in path.part
 
 LAYERS = [
     ["errors"],
+    ["file"],
     ["tensor"],
     ["initializers"],
     ["block"],

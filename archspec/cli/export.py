@@ -34,7 +34,8 @@ def export(
     graph = replace(chosen, outputs=()).compile(spec)
     part = with_outputs(graph, chosen.outputs) if chosen.outputs else graph
 
-    from archspec.lowering.artifacts import folder_name, prepare, write_file
+    from archspec.file import write_file
+    from archspec.lowering.artifacts import folder_name, prepare
     from archspec.lowering.build import lower
     from archspec.lowering.export import SUFFIXES, check_libraries
     from archspec.lowering.export import export as exported

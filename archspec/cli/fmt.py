@@ -55,7 +55,7 @@ def _tell(source: Source, text: str, check: bool, diff: bool) -> None:
     """Write the formatted text, or say what would change."""
     from pathlib import Path
 
-    from archspec.cli.write import write_file
+    from archspec.file import write_file
 
     if diff:
         click.echo(_difference(source, text), nl=False)
@@ -64,7 +64,7 @@ def _tell(source: Source, text: str, check: bool, diff: bool) -> None:
     elif source.name == "<stdin>":
         sys.stdout.buffer.write(text.encode())
     elif text != source.text:
-        write_file(Path(source.name), text)
+        write_file(Path(source.name), text.encode())
         click.echo(f"{source.name}: formatted")
 
 

@@ -17,7 +17,7 @@ def schema(spec: str | None, out: str | None) -> None:
     import json
     from pathlib import Path
 
-    from archspec.cli.write import write_file
+    from archspec.file import write_file
     from archspec.spec.files import load
     from archspec.views.schema import form_problems
     from archspec.views.schema import schema as schema_of
@@ -33,4 +33,4 @@ def schema(spec: str | None, out: str | None) -> None:
     if out is None:
         click.echo(text)
     else:
-        write_file(Path(out), text + "\n")
+        write_file(Path(out), f"{text}\n".encode())

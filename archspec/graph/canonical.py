@@ -7,8 +7,9 @@ import json
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
-from archspec.graph.graph import Graph, Node
+from archspec.graph.graph import Graph, InitRule, Node
 from archspec.graph.init_rules import is_used
+from archspec.spec.document import VERSION
 
 
 def spec_hash(graph: Graph) -> str:
@@ -18,11 +19,11 @@ def spec_hash(graph: Graph) -> str:
     in words do not change it; the order of layers does, since it is that of the state dict.
     """
     data = {
-        "archspec": 1,
+        "archspec": VERSION,
         "inputs": [[node.name, list(node.shape.dims)] for node in graph.inputs],
         "layers": [_layer(node) for node in graph.layers],
         "outputs": [[output.name, output.node, output.training_only, output.loss_weight] for output in graph.outputs],
-        "init": [dict(rule.written) for rule in graph.rules if is_used(rule, graph)],
+        "init": [_rule(rule) for rule in graph.rules if is_used(rule, graph)],
     }
     text = json.dumps(data, sort_keys=True, separators=(",", ":"), default=_plain)
     return hashlib.sha256(text.encode()).hexdigest()
@@ -32,6 +33,11 @@ def _layer(node: Node) -> list[Any]:
     assert node.block is not None
     fields = {name: getattr(node.block, name) for name in type(node.block).model_fields}
     return [node.name, node.op, list(node.inputs), fields, node.place, node.shares]
+
+
+def _rule(rule: InitRule) -> list[Any]:
+    parameters = {name: [init.name, init.model_dump()] for name, init in rule.parameters.items()}
+    return [rule.match, rule.ops, parameters]
 
 
 def _plain(value: object) -> object:

@@ -23,8 +23,6 @@ class Stored:
     shape: tuple[int, ...]
     dtype: str
     """As torch calls it: float32, bfloat16, int64, ..."""
-    from_rows: bool = False
-    """Of what a network wants: whether it may come as a matrix with a row per output."""
 
 
 @dataclass(frozen=True)
@@ -99,14 +97,15 @@ def tensors(graph: Graph, dtype: str) -> dict[str, Stored]:
     found: dict[str, Stored] = {}
     for node in graph:
         for name, weight in node.weights.items():
-            found[node.key(name)] = Stored(weight.shape, dtype, weight.from_rows)
+            found[node.key(name)] = Stored(weight.shape, dtype)
         for name, buffer in node.buffers.items():
             found[node.key(name)] = Stored(buffer.shape, dtype if _kind(buffer.dtype) == "float" else buffer.dtype)
     return found
 
 
 def _fits(stored: Stored, wanted: Stored) -> bool:
-    rows = (wanted.shape[0], prod(wanted.shape[1:])) if wanted.from_rows else wanted.shape
+    """A convolution's weight may come as the matrix of the linear layer that it slides, with a row per output."""
+    rows = (wanted.shape[0], prod(wanted.shape[1:])) if len(wanted.shape) == 4 else wanted.shape
     return stored.shape in (wanted.shape, rows) and _kind(stored.dtype) == _kind(wanted.dtype)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as Dict
+from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -95,10 +96,7 @@ def settings_of(settings: Mapping) -> dict[str, Any]:
 
 
 def _in_case(problem: Problem, position: Position) -> Problem:
-    if problem.position is None:
-        message = problem.message.replace("--set ", "`set` ", 1)
-        return Problem(problem.slug, message, position, hint=problem.hint)
-    return problem
+    return replace(problem, position=position) if problem.position is None else problem
 
 
 def _compare(case: Expectation, item: Mapping, graph: Graph) -> list[Problem]:

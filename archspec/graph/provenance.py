@@ -13,6 +13,7 @@ from typing import Any
 
 from archspec.errors import Position
 from archspec.graph.compile import MAX_NODES, Compiler
+from archspec.graph.expectations import refuse_unused_rules
 from archspec.graph.graph import Graph
 from archspec.graph.scope import Frame, Layout, Scope
 from archspec.graph.walk import Call
@@ -46,6 +47,7 @@ def provenance(
         compiler = Compiler(spec, settings, max_nodes, sizes)
         compiler.calls = {}
         graph = compiler.graph()
+        refuse_unused_rules(spec, graph, max_nodes)
         tracer = _Tracer(spec, settings)
         return graph, {name: tuple(tracer.fields(call)) for name, call in compiler.calls.items()}
 

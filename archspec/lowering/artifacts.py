@@ -15,6 +15,7 @@ from torch import nn
 
 import archspec
 from archspec.errors import BuildError
+from archspec.file import write_file
 from archspec.graph.canonical import spec_hash
 from archspec.graph.graph import Graph
 from archspec.lowering.weights import Weights
@@ -77,20 +78,3 @@ def _manifest(graph: Graph, contents: Mapping[str, bytes], seed: int, loaded: We
         "inputs": {node.name: list(node.shape.dims) for node in graph.inputs},
         "outputs": {output.name: list(graph[output.node].shape.dims) for output in graph.outputs},
     }
-
-
-def write_file(path: Path, data: bytes) -> None:
-    """Write a file, and its folder, so that it is either the old one or the whole new one. Errors: BuildError"""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with temporary.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise BuildError(f"{error.filename or path}: {(error.strerror or str(error)).lower()}") from None

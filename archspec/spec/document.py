@@ -270,6 +270,8 @@ class _Parser:
         params = self.params(root.get("params"))
         let = self._entries(root.get("let"), "let", identifiers="value")
         self._refuse_shared(params, let)
+        for name in params.keys() & inputs.keys():
+            self._add("duplicate-name", f"`{name}` is both a param and an input", params[name].position, "rename one")
         return Spec(
             name=name,
             position=root.position,

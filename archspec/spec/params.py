@@ -164,20 +164,20 @@ def bind(params: dict[str, Param], settings: dict[str, object], problems: list[P
     """Values of a spec's params: those given from outside, else the defaults."""
     for name in settings.keys() - params.keys():
         hint = did_you_mean(name, params, "params") or "this spec has no params"
-        problems.append(Problem("unknown-param", f"--set {name}: there is no param `{name}`", hint=hint))
+        problems.append(Problem("unknown-param", f"there is no param `{name}` to set", hint=hint))
     values = {}
     for name, param in params.items():
         if name in settings:
             given = settings[name]
             data = given.data(param) if isinstance(given, Setting) else _as_yaml(given)
             if refusal := param.refusal(data):
-                problems.append(Problem("bad-param", f"--set {name}: {refusal}", hint=param.doc))
+                problems.append(Problem("bad-param", refusal, hint=param.doc))
             values[name] = UNKNOWN if refusal or param.broken else data
         elif param.broken:
             values[name] = UNKNOWN
         elif param.required:
             values[name] = UNKNOWN
-            hint = f"give it: --set {name}=..."
+            hint = f"set it: --set {name}=..., or set={{{name!r}: ...}} in Python"
             problems.append(Problem("missing-param", f"param `{name}` has no default", param.position, hint=hint))
         else:
             values[name] = param.default

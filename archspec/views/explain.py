@@ -13,7 +13,7 @@ from archspec.graph.receptive_field import ReceptiveField, receptive_fields
 from archspec.spec.document import Layer, Layers, Spec
 from archspec.spec.expression import is_expression
 from archspec.spec.reader import Scalar
-from archspec.tensor import CHW, Shape, Vector, Window, steps
+from archspec.tensor import CHW, Shape, Sides, Vector, Window, steps
 from archspec.views.values import field_data, field_text, wrapped
 
 
@@ -243,17 +243,19 @@ def _size_text(graph: Graph, node: Node) -> Iterator[str]:
 
 def _has_window(node: Node) -> bool:
     """Whether a layer's window is given by its fields."""
-    return node.window is not None and not node.op.startswith(("global", "adaptive"))
+    return node.window is not None and bool({"kernel_size", "stride"} & vars(node.block).keys())
 
 
 def _window_facts(node: Node) -> list[str]:
     window = node.window
     if window is None or not _has_window(node):
         return [f"{name} {field_text(value)}" for name, value in node.fields.items()] or [node.op]
-    sides = window.padding
-    facts = [f"kernel {field_text(window.kernel)}"] if "kernel_size" in vars(node.block) else []
-    facts += [f"stride {field_text(window.stride)}"]
-    facts += [] if sides.is_zero else [f"padding {field_text(sides)}"]
+    given = vars(node.block)
+    stride = window.stride if window.spread == (1, 1) else given["stride"]
+    sides = window.padding if window.spread == (1, 1) else given["padding"]
+    facts = [f"kernel {field_text(window.kernel)}"] if "kernel_size" in given else []
+    facts += [f"stride {field_text(stride)}"]
+    facts += [] if sides in (Sides(), (0, 0)) else [f"padding {field_text(sides)}"]
     facts += [] if window.dilation == (1, 1) else [f"dilation {field_text(window.dilation)}"]
     return facts + ["rounded up"] * window.ceil_mode
 

@@ -163,7 +163,7 @@ def _language(about: dict[str, str], needy: list[str], is_closed: bool) -> Schem
         "layers": _layers(),
         "layer": _layer(list(about)),
         "group": _layer_of(_reserved(("layers", "from", "when", "else", "place"))),
-        "shared": _layer_of(_reserved(("shares", "from", "when", "else", "place"))),
+        "shared": _layer_of(_reserved(("shares", "from", "when", "else"))),
         "repeat": _repeat(),
         "params": _named({"$ref": "#/definitions/param"}, _identifiers({*_words(), "input"}, "a param"), least=0),
         "param": _param(),

@@ -187,11 +187,6 @@ class Summary:
         return lines
 
 
-def summary_data(graph: Graph) -> dict[str, Any]:
-    """The summary of a network as plain data, per layer."""
-    return Summary(graph).data()
-
-
 def summary_table(graph: Graph, width: int | None = None) -> str:
     """The summary of a network as a table, per layer."""
     return Summary(graph).table(width=width)
@@ -297,9 +292,10 @@ def sum_of(parts: dict[str, int]) -> str:
 def op_text(node: Node) -> str:
     """The op with the key numbers of its window, as papers write them: conv2d 3x3 /2, upsample x2."""
     window = node.window
-    if window is None or node.op.startswith(("global", "adaptive", "pad", "reshape")):
+    given = vars(node.block).keys() if node.block else set()
+    if window is None or not given & {"kernel_size", "stride", "scale_factor"}:
         return node.op
-    text = node.op if node.op == "upsample" else f"{node.op} {window.kernel[0]}x{window.kernel[1]}"
+    text = node.op if "scale_factor" in given else f"{node.op} {window.kernel[0]}x{window.kernel[1]}"
     for sign, pair in ("x", window.spread), ("/", window.stride):
         if pair != (1, 1):
             text += f" {sign}{pair[0] if pair[0] == pair[1] else pair}"

@@ -44,6 +44,9 @@ SAME = {
     ),
     "other params that come to the same": SPEC.replace("width: 8,", "width: 8, unused: 3,"),
     "an expectation": SPEC + "expect: [{shapes: {fc: [5]}}]\n",
+    "an init rule's defaults": SPEC.replace(
+        "{op: conv2d, weight: {normal: {std", "{op: [conv2d], weight: {normal: {mean: 0.0, std"
+    ),
     "an alias": SPEC.replace("bias: 0}]", "bias: &zero 0}]"),
 }
 OTHER = {

@@ -472,7 +472,14 @@ def test_command_on_a_spec_that_cannot_be_read(tmp_path: Path) -> None:
     assert done.stderr.startswith("bad.yaml:16:7: `use` names nothing.yaml, which is neither")
 
 
-def test_command_with_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    done = archspec("--out", str(tmp_path / "none" / "schema.json"))
+def test_command_makes_the_folder_it_writes_to(tmp_path: Path) -> None:
+    out = tmp_path / "none" / "schema.json"
+    assert archspec("--out", str(out)).returncode == 0
+    assert json.loads(out.read_text(encoding="utf-8"))["title"] == "archspec"
+
+
+def test_command_with_a_folder_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = archspec("--out", str(tmp_path / "file" / "schema.json"))
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f"{tmp_path / 'none' / 'schema.json'}: no such file or directory\n"
+    assert "not a directory" in done.stderr

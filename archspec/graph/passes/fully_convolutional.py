@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from archspec.block import Primitive, Weight
+from archspec.block import Primitive
 from archspec.blocks.conv2d import Conv2d
 from archspec.errors import BlockError, SpecError
 from archspec.graph.graph import Graph, InitRule, Node, digraph_of
@@ -30,14 +30,6 @@ GLOBAL = {"global_avg_pool2d": "avg_pool2d", "global_max_pool2d": "max_pool2d"}
 ADAPTIVE = {"adaptive_avg_pool2d": "avg_pool2d", "adaptive_max_pool2d": "max_pool2d"}
 
 Size = tuple[int, int]
-
-
-class SlidLinear(Conv2d):
-    """A linear layer as a convolution; a checkpoint may have its weight as the linear layer's."""
-
-    def parameters(self, x: CHW) -> dict[str, Weight]:
-        found = super().parameters(x)
-        return found | {"weight": replace(found["weight"], from_rows=True)}
 
 
 def fully_convolutional(graph: Graph) -> Graph:
@@ -117,7 +109,7 @@ class _Conversion:
         self.sizes[node.name] = (1, 1)
         fields = {"out_channels": node.fields["out_features"], "kernel_size": _short(size)}
         fields |= {"bias": False} if node.fields.get("bias") is False else {}
-        return replace(node, op="conv2d", block=SlidLinear.model_validate(fields), fields=fields)
+        return replace(node, op="conv2d", block=Conv2d.model_validate(fields), fields=fields)
 
     def _fixed_pool(self, node: Node, read: CHW) -> Node:
         """A pool to a given size as the pool of fixed windows that it is at the network's own size."""
