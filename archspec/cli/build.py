@@ -38,18 +38,22 @@ def build(
     graph = chosen.compile(spec)
 
     from archspec.lowering.artifacts import folder_name, prepare, write_artifacts
-    from archspec.lowering.build import lower
+    from archspec.lowering.build import device_names, lower
     from archspec.lowering.device import usable_device
     from archspec.lowering.standalone import standalone_source
     from archspec.lowering.verify import verify
     from archspec.lowering.weights import put, read_weights
 
+    if devices is not None and not all(devices.split(",")):
+        raise click.UsageError(f"--devices names devices, with commas between them, found {devices!r}")
     if device and devices:
         raise click.UsageError("give --device or --devices, not both")
     names = devices.split(",") if devices else [device or "cpu"]
     where = [usable_device(name, meta=devices is not None) for name in names]
     if len({device.type == "meta" for device in where}) > 1:
         raise click.UsageError(f"`meta` holds no values to move: all devices are meta or none is, found {devices}")
+    if devices:
+        device_names(graph, where)
     folder = Path(out) if out else Path("build") / folder_name(graph)
     prepare(folder)
     loaded = read_weights(graph, weights.file, *weights.about()) if weights.file else None
@@ -62,7 +66,8 @@ def build(
     source = standalone_source(graph)
     if devices:
         trial = lower(graph, seed, devices=where)
-        trial.load_state_dict(module.state_dict())
+        if where[0].type != "meta":
+            trial.load_state_dict(module.state_dict())
     else:
         trial = copy.deepcopy(module).to(where[0])
     found = verify(trial, graph, source, where[0])

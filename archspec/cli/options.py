@@ -44,7 +44,12 @@ def sizes(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -
 
 
 def _paths(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
-    return tuple(path.strip() for path in value.split(",")) if value else ()
+    if value is None:
+        return ()
+    paths = tuple(path.strip() for path in value.split(","))
+    if not all(paths):
+        raise click.BadParameter(f"name layers, with commas between them, found {value!r}")
+    return paths
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,11 @@ def _output(compiler: Compiler, scope: Scope, name: str, value: Value) -> Output
         if problem.slug == "absent-layer":
             return None
         message = f"output `{name}`: {problem.message}"
-        compiler.report(problem.slug, message, reference.position, hint=problem.hint)
+        hint = compiler.removal(reference.text.split(".")[-1], "say `outputs` there too") or problem.hint
+        written = compiler.spec.layers.items[0].position.source
+        if written != reference.position.source:
+            hint = hint or f"the layers are those of {written.name}: say `outputs` there too"
+        compiler.report(problem.slug, message, reference.position, hint=hint)
     if binding.stand_in:
         message = f"output `{name}` names `{reference.text}`, which is left out here and stands for its `else`"
         compiler.report("absent-layer", message, reference.position, hint="name a layer that is always present")

@@ -106,7 +106,7 @@ class Compiler:
         for name, (key, value) in self.spec.inputs.items():
             flow = POISON
             try:
-                dims = list(self.sizes[name]) if name in self.sizes else self.resolve(value, scope)
+                dims = _listed(self.sizes[name]) if name in self.sizes else self.resolve(value, scope)
                 shape = self._input_shape(name, None if name in self.sizes else value.position, dims)
                 node = Node(name, "input", None, {}, (), shape, key.position)
                 self.nodes[name] = node
@@ -177,6 +177,11 @@ class Compiler:
             return [self.resolve(item, scope, **context) for item in value.items]
         return {key.value: self.resolve(item, scope, **context) for key, item in value.entries.values()}
 
+    def removal(self, name: str, cure: str) -> str:
+        """A hint for what is not there because an `edit` removed it; else nothing."""
+        at = self.spec.removed.get(name)
+        return f"`edit` removed it ({at.source.name}:{at.line}); {cure}" if at else ""
+
     def uses_of(self, name: str) -> tuple[Use, ...]:
         """Where the block that a node is written in is used."""
         while name:
@@ -231,6 +236,11 @@ class Compiler:
                 known = count.value if isinstance(count, Scalar) else 1 if count is None else 0
                 total += (known if isinstance(known, int) else 0) * self.least_size(layer.op.text, depth)
         return total
+
+
+def _listed(dims: Any) -> Any:
+    """The shape that Python code gives an input, as a spec has it."""
+    return list(dims) if isinstance(dims, tuple | list) else dims
 
 
 def only(flows: dict[str, Flow]) -> Flow | None:

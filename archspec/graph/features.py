@@ -23,6 +23,7 @@ def with_outputs(graph: Graph, paths: Iterable[str]) -> Graph:
     for path in paths:
         node = _node(graph, path, problems)
         name = identifier(path)
+        name = f"layer_{name}" if name in {node.name for node in graph.inputs} else name
         if name in outputs:
             message = f"outputs: `{path}` is named twice, or another path gives the same name, `{name}`"
             problems.append(Problem("duplicate-name", message))

@@ -49,7 +49,7 @@ def provenance(
         graph = compiler.graph()
         refuse_unused_rules(spec, graph, max_nodes)
         tracer = _Tracer(spec, settings)
-        return graph, {name: tuple(tracer.fields(call)) for name, call in compiler.calls.items()}
+        return graph, {name: tuple(tracer.fields(call, graph[name].position)) for name, call in compiler.calls.items()}
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,16 @@ class _Tracer:
     spec: Spec
     settings: Mapping[str, Any]
 
-    def fields(self, call: Call) -> Iterator[Origin]:
+    def fields(self, call: Call, position: Position) -> Iterator[Origin]:
         """First the layer itself, then its fields."""
         op = call.layer.op
+        if call.shares:
+            yield Origin("op", "", position)
+            return
         text = op.text if op is not None and is_expression(op.text) else ""
         yield Origin("op", text, call.layer.position, self.needs(op, call.scope) if op is not None else ())
+        if call.layer.place is not None:
+            yield self.origin("place", call.layer.place, call.scope)
         for name, (_, value) in call.layer.fields.items():
             yield self.origin(name, value, call.scope)
 

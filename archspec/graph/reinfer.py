@@ -66,10 +66,10 @@ def _size(graph: Graph, name: str, dims: Sequence[int], problems: list[Problem])
         problems.append(Problem("unknown-input", f"there is no input `{name}`", hint=hint))
         return None
     kind = type(known[name].shape)
-    sizes = list(dims)
+    sizes = list(dims) if isinstance(dims, tuple | list) else []
     if len(sizes) in SHAPES and SHAPES[len(sizes)] is kind and all(type(n) is int and 0 < n < 2**31 for n in sizes):
         return kind(*sizes)
     axes = ", ".join(known[name].shape.axes)
-    message = f"input `{name}` must be [{axes}], each a whole number from 1, found {shown(sizes)}"
+    message = f"input `{name}` must be [{axes}], each a whole number from 1, found {shown(dims)}"
     problems.append(Problem("bad-input", message))
     return None

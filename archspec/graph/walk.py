@@ -218,10 +218,8 @@ class Body:
                 raise ReferenceProblem("later-layer", f"`{text}` reads itself", "name an earlier layer")
             return self.scope.resolve(text)
         except ReferenceProblem as problem:
-            op, hint = layer.op.text if layer.op else "", problem.hint
-            if problem.slug == "unknown-layer" and text.split(".")[-1] in self.compiler.spec.removed:
-                at = self.compiler.spec.removed[text.split(".")[-1]]
-                hint = f"`edit` removed it ({at.source.name}:{at.line}); change this `from` there too"
+            op = layer.op.text if layer.op else ""
+            hint = self.compiler.removal(text.split(".")[-1], "change this `from` there too") or problem.hint
             self._report(problem.slug, problem.message, reference.position, layer, op, hint)
 
     def _read_or_poison(self, reference: Scalar, layer: Layer) -> Flow:
@@ -312,7 +310,8 @@ class Body:
         call = Call(layer, path, op, inputs, scope, self._place(layer, scope), shares)
         definition = self.compiler.spec.blocks.get(op)
         if definition is None and op not in BLOCKS:
-            hint = did_you_mean(op, [*self.compiler.spec.blocks, *BLOCKS], "ops")
+            removal = self.compiler.removal(op, "replace what uses it there too")
+            hint = removal or did_you_mean(op, [*self.compiler.spec.blocks, *BLOCKS], "ops")
             self.compiler.report("unknown-op", f"there is no op `{op}`", layer.op.position, hint=hint, **call.context)
         return self._use(definition, call) if definition is not None else self._built_in(block_class(op), call)
 
@@ -362,7 +361,7 @@ class Body:
             fields=fields,
             inputs=tuple(flow.node for flow in call.inputs),
             shape=shape,
-            position=call.layer.position,
+            position=self.compiler.sharing[-1] if call.shares else call.layer.position,
             weights=block.parameters(*shapes),
             buffers=block.buffers(*shapes),
             macs=block.macs(*shapes),

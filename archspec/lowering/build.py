@@ -24,7 +24,11 @@ def lower(
     With `devices`, each layer is on the device that its `place` counts, and values move between them.
     Errors: BuildError if the module's state differs from what its blocks declare, or memory runs out
     """
-    names = _check_devices(graph, device, devices)
+    if devices and device is not None:
+        raise TypeError("give `device` or `devices`, not both")
+    if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+        raise TypeError(f"`dtype` must be a floating-point type of torch, such as torch.float32, found {dtype!r}")
+    names = device_names(graph, devices)
     source, constructions = network_source(graph, names)
     try:
         with torch.random.fork_rng(devices=[]):
@@ -43,10 +47,8 @@ def lower(
         raise BuildError(f"{graph.name}: {str(error).splitlines()[0]}") from error
 
 
-def _check_devices(graph: Graph, device: object, devices: Sequence[torch.device | str]) -> tuple[str, ...]:
-    """The devices by name. Errors: BuildError if there are fewer than places"""
-    if devices and device is not None:
-        raise TypeError("give `device` or `devices`, not both")
+def device_names(graph: Graph, devices: Sequence[torch.device | str]) -> tuple[str, ...]:
+    """The devices of a graph's places, by name. Errors: BuildError if there are fewer than places"""
     if isinstance(devices, str):
         raise TypeError(f"`devices` is a list of devices, found {devices!r}")
     places = 1 + max(node.place for node in graph)

@@ -56,6 +56,10 @@ def export(module: nn.Module, graph: Graph, style: str) -> tuple[bytes, str]:
     inference = graph.inference()
     if style == "onnx" and inference.params * 4 > ONNX_MOST:
         raise BuildError(f"{graph.name} has {inference.params:,} params: an ONNX file holds at most 2 GiB")
+    both = {node.name for node in inference.inputs} & {output.name for output in inference.outputs}
+    if style == "onnx" and both:
+        hint = "names in an ONNX file are used once; give the output another in `outputs`"
+        raise BuildError(f"`{min(both)}` is both an input and an output of {graph.name}\n  hint: {hint}")
     network = _evaluated(module, inference)
     try:
         with _quiet():

@@ -131,6 +131,8 @@ def _state_dict(content: Any, name: str) -> dict[str, torch.Tensor]:
     for key, value in inside.items():
         if not isinstance(key, str) or not isinstance(value, torch.Tensor):
             raise BuildError(f"{name}: `{key}` is a {type(value).__name__}, expected a tensor")
+        if value.is_meta:
+            raise BuildError(f"{name}: `{key}` is a tensor on the device `meta`, which holds no values")
         if value.layout is not torch.strided or value.is_quantized:
             raise BuildError(f"{name}: `{key}` is a sparse or quantized tensor, expected a plain one")
     return dict(inside)

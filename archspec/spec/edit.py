@@ -102,7 +102,7 @@ class _Edit:
         if not isinstance(path, Scalar) or not isinstance(path.value, str):
             raise EditProblem("bad-edit", f"`{self.operation}` names a path, found {shown(plain(path))}")
         self.at, self.parts = path.position, path.text.split(".")
-        self.operand = item.entries[operand][1] if operand else item
+        self.operand = _copy(item.entries[operand][1]) if operand else item
         if self.parts[0] not in ("layers", "blocks") or len(self.parts) < 2:
             hint = "for example layers.conv1, or blocks.bottleneck.layers.conv2"
             raise self._problem(
@@ -131,7 +131,7 @@ class _Edit:
             removed[name] = self.at
             _splice(holder, name, [])
         elif self.operation == "replace":
-            _splice(holder, name, [(_key(holder, name), self.operand)])
+            _splice(holder, name, [(Scalar(self.at, name, name, True), self.operand)])
         else:
             self._insert(holder, name)
 

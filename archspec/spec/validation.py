@@ -107,6 +107,9 @@ def _message(item: Any, kind: str, name: str) -> str:
     if kind in LIMITS:
         word, limit = LIMITS[kind]
         return f"{what} must be {word} {item['ctx'][limit]}, found {found}"
+    if kind in ("too_short", "too_long"):
+        word, limit = ("at least", "min_length") if kind == "too_short" else ("at most", "max_length")
+        return f"{what} must have {word} {item['ctx'][limit]} entries, found {found}"
     if kind == "literal_error":
         return f"{what} must be {item['ctx']['expected'].replace(chr(39), '')}, found {found}"
     if kind == "value_error":

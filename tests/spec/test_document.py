@@ -265,3 +265,7 @@ def test_not_a_spec(root: str) -> None:
     with pytest.raises(SpecError) as caught:
         files.load(text=root)
     assert [problem.slug for problem in caught.value.problems] == ["not-a-spec"]
+
+
+def test_a_name_is_a_param_or_an_input() -> None:
+    assert slugs(params="{image: 3}") == ["duplicate-name"]

@@ -213,3 +213,31 @@ def test_the_parent_stays_as_it_is(folder: Path) -> None:
     child("{remove: layers.act}")
     assert (folder / "parent.yaml").read_text() == PARENT
     assert "act" in api.validate("parent.yaml")
+
+
+def test_an_alias_in_an_edit_is_a_copy(folder: Path) -> None:
+    graph = child(
+        "{insert_after: layers.act, layers: {x: &q {op: conv2d, out_channels: 4, kernel_size: 1}, y: *q}}",
+        "{set: layers.x.kernel_size, to: 3}",
+    )
+    assert (graph["x"].fields["kernel_size"], graph["y"].fields["kernel_size"]) == (3, 1)
+    graph = child(
+        "{set: layers.stem.padding, to: &p {left: 1}}",
+        "{set: layers.twin.padding, to: *p}",
+        "{set: layers.stem.padding.right, to: 2}",
+    )
+    assert graph["twin"].fields["padding"] == {"left": 1}
+
+
+def test_a_mistake_in_a_replaced_layer_is_told_where_the_edit_is(folder: Path) -> None:
+    (problem,) = problems("{replace: layers.stem, with: {op: conv2d, out_channels: 8}}")
+    assert str(problem).startswith("child.yaml:5:15: stem (conv2d): conv2d needs `kernel_size`")
+
+
+@pytest.mark.parametrize(
+    ("edit", "what"), [("{remove: layers.fc}", "output logits"), ("{remove: blocks.unit}", "no op `unit`")]
+)
+def test_what_an_edit_breaks_elsewhere_names_the_edit(folder: Path, edit: str, what: str) -> None:
+    found = problems(edit)
+    assert what.replace("output logits", "output `logits`") in found[0].message
+    assert "`edit` removed it (child.yaml:5)" in found[0].hint

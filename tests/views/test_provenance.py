@@ -88,6 +88,18 @@ def test_each_value_is_traced_to_its_file(lines: dict[str, str]) -> None:
     )
 
 
+def test_shared_and_placed_layers(tmp_path: Path) -> None:
+    path = tmp_path / "t.yaml"
+    path.write_text(
+        "archspec: 1\nname: t\ninputs: {x: [3, 8, 8]}\nlayers:\n"
+        "  a: {op: conv2d, out_channels: 3, kernel_size: 1}\n  b:\n    shares: a\n  c:\n    op: relu\n    place: 1\n"
+        "outputs: {y: c}\n"
+    )
+    result = CliRunner().invoke(cli, ["expand", str(path), "--provenance"])
+    notes = [line.split("t.yaml:", 1)[1] for line in result.output.splitlines() if "# " in line]
+    assert notes == ["3", "5", "7", f"8; place at {path}:10"]
+
+
 @pytest.mark.parametrize("name", zoo_names())
 def test_comments_change_nothing(name: str) -> None:
     result = CliRunner().invoke(cli, ["expand", name, "--provenance"])
