@@ -52,6 +52,8 @@ class Saves:
 
     inputs: tuple[int, ...] = ()
     """Numbers of the inputs that are kept."""
+    factors: bool = False
+    """Whether the inputs are factors, each kept only for the gradients of the others."""
     output: bool = False
     """Whether the output is kept."""
     elements: int = 0

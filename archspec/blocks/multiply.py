@@ -36,7 +36,7 @@ class Multiply(Primitive, op="multiply"):
     def saves(self, *xs: Shape) -> Saves:
         """Every input, and the products of the first two, three, and so on but the last."""
         products = [max(x.size for x in xs[:count]) for count in range(2, len(xs))]
-        return Saves(inputs=tuple(range(len(xs))), elements=sum(products))
+        return Saves(inputs=tuple(range(len(xs))), factors=True, elements=sum(products))
 
     def lower(self, fx: Emitter, *xs: Proxy) -> Proxy:
         import torch

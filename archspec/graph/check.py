@@ -91,7 +91,7 @@ def check_reach(compiler: Compiler, outputs: tuple[Output, ...]) -> None:
     for node in compiler.nodes.values():
         read.update(node.inputs)
     nodes = list(compiler.nodes.values())
-    for node, after in zip(nodes, [*nodes[1:], None], strict=True):
+    for node, after in zip(nodes, [*nodes[1:], None], strict=False):
         if node.name in read:
             continue
         if node.block is None:

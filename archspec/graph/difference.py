@@ -145,9 +145,9 @@ def _fields(before: Node, after: Node) -> dict[str, tuple[Any, Any]]:
         return {"shape": (before.shape, after.shape)} if before.shape != after.shape else {}
     if before.op != after.op:
         found["op"] = (before.op, after.op)
-    else:
-        own, other = vars(before.block), vars(after.block)
-        found = {name: (_said(before, name), _said(after, name)) for name in own if own[name] != other[name]}
+    own, other = vars(before.block), vars(after.block)
+    shared = [name for name in own if name in other and own[name] != other[name]]
+    found |= {name: (_said(before, name), _said(after, name)) for name in shared}
     if before.place != after.place:
         found["place"] = (before.place, after.place)
     if bool(before.shares) != bool(after.shares):

@@ -72,7 +72,7 @@ def saved_activations(graph: Graph, dtype: str = "float32") -> Mapping[str, int]
             continue
         for number in node.saves.inputs:
             others = before[:number] + before[number + 1 :]
-            if own or not others or any(others):  # a factor is kept for the gradient of the others
+            if not node.saves.factors or any(others):
                 source = home[node.inputs[number]]
                 kept[source] = graph[source].shape.size * size
         if node.saves.output:

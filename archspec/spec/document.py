@@ -264,7 +264,10 @@ class _Parser:
             at = root.entries["name"][1].position
             hint = "lower case letters, digits, `.`, `_` and `-`, beginning with a letter or digit"
             self._add("bad-name", f"{shown(name)} cannot name a spec", at, hint)
-        inputs = self._entries(root.get("inputs"), "inputs", identifiers="input")
+        given = root.get("inputs")
+        inputs = self._entries(given, "inputs", identifiers="input")
+        if given is not None and not inputs and not isinstance(given, Sequence) and plain(given) in (None, {}):
+            self._add("bad-section", "`inputs` names no input", given.position, EXAMPLES["inputs"])
         layers = root.get("layers")
         blocks = self.blocks(root.get("blocks"))
         params = self.params(root.get("params"))

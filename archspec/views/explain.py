@@ -198,9 +198,7 @@ def explain_text(graph: Graph, spec: Spec, path: str) -> list[str]:
     lines += [*_params_text(node), *_macs_text(node)]
     if field := receptive_fields(graph)[node.name]:
         lines.append(f"receptive field: {field.size[0]} x {field.size[1]} pixels of the input")
-        lines.append(
-            f"  place i sees from pixel {_first(field, 0)}" + (f", {_first(field, 1)}" if _lopsided(field) else "")
-        )
+        lines.append("  the same for every place" if field.fixed else f"  place i sees from pixel {_firsts(field)}")
     return [short for line in lines for short in wrapped(line)]
 
 
@@ -356,11 +354,12 @@ def _macs_text(node: Node) -> Iterator[str]:
         yield f"MACs: {sizes[name]:,} ({name}) x {' x '.join(map(str, places))} = {node.macs:,}"
 
 
+def _firsts(field: ReceptiveField) -> str:
+    """The first pixel that place i sees, as a formula; both axes where they differ."""
+    return " x ".join(dict.fromkeys(_first(field, axis) for axis in (0, 1)))
+
+
 def _first(field: ReceptiveField, axis: int) -> str:
-    """The first pixel that place i sees along an axis, as a formula."""
-    before = field.padding[axis]
-    return f"{field.stride[axis]:g} i" + (f" - {before:g}" if before > 0 else f" + {-before:g}" if before else "")
-
-
-def _lopsided(field: ReceptiveField) -> bool:
-    return _first(field, 0) != _first(field, 1)
+    step, before = field.stride[axis], field.padding[axis]
+    moved = "i" if step == 1 else f"{step:.4g} i"
+    return moved + (f" - {before}" if before > 0 else f" + {-before}" if before else "")

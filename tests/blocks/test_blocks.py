@@ -81,6 +81,7 @@ def test_declarations_hold_in_torch(op):
 
 
 OURS = {
+    "max_pool2d": "sees only padding",  # torch gives minus infinity, and writes out of bounds on the way back
     "add": "inputs differ in shape|add takes two or more",
     "average": "inputs differ in shape|average takes two or more",
     "avg_pool2d": "needs `count_include_pad`",

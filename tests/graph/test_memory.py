@@ -74,6 +74,8 @@ KEPT = {
     ),
     "a mask": ("{last: {op: dropout, p: 0.5}}", {"image": 1, "last": 1}),
     "nothing of a shared sum": ("{last: {op: add, from: [conv, conv]}}", {"image": 1}),
+    "both sides of a maximum": ("{last: {op: maximum, from: [conv, image]}}", {"image": 1, "conv": 1}),
+    "a factor for the other's gradient": ("{last: {op: multiply, from: [conv, image]}}", {"image": 1}),
     "a shared layer's input": ("{a: {shares: conv}, last: relu}", {"image": 1, "conv": 1, "last": 1}),
 }
 
