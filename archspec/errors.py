@@ -13,6 +13,7 @@ The helper that finds a mistake says what is wrong; the layer above adds where.
 from __future__ import annotations
 
 import difflib
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -88,7 +89,7 @@ class Problem:
         if self.more_uses:
             lines[-1] += f", and in {self.more_uses} more {'use' if self.more_uses == 1 else 'uses'}"
         if self.hint:
-            lines.append(f"  hint: {self.hint}")
+            lines += wrapped_hint(self.hint)
         return "\n".join(lines)
 
     def _place(self, position: Position) -> str:
@@ -98,8 +99,22 @@ class Problem:
 
 MOST_USES = 6
 """Uses of blocks inside blocks that are shown one by one."""
+WIDEST_HINT = 100
+"""Columns of a hint, which goes on in further lines."""
 WIDEST_EXCERPT = 160
 """Columns of a source line that are shown around a caret."""
+
+
+def wrapped_hint(hint: str) -> list[str]:
+    """The lines of a hint."""
+    return textwrap.wrap(
+        hint,
+        WIDEST_HINT,
+        initial_indent="  hint: ",
+        subsequent_indent="        ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def excerpt(position: Position) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -27,10 +28,11 @@ def new(name: str, out: str | None) -> None:
     if name.endswith((".yaml", ".yml")):
         raise click.BadParameter(f"give the name alone: {name.rpartition('.')[0]}", param_hint="NAME")
     path = Path(out or f"{name}.yaml")
-    if path.is_dir():
-        path /= f"{name}.yaml"
+    is_folder = path.is_dir() or (out or "").endswith(("/", os.sep))
+    path = path / f"{name}.yaml" if is_folder else path
     text = STARTER.read_text(encoding="utf-8").replace("name: starter\n", f"name: {flow(name)}\n", 1)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8", newline="\n") as file:
             file.write(text)
     except FileExistsError:

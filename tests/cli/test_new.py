@@ -81,8 +81,11 @@ def test_out_names_a_file_or_a_folder(run, tmp_path):
     (tmp_path / "specs").mkdir()
     assert run("net", "--out", "specs").exit_code == 0
     assert api.compile(tmp_path / "specs" / "net.yaml").name == "net"
-    done = run("net", "--out", str(Path("nowhere") / "net.yaml"))
-    assert str(done.exception) == "nowhere/net.yaml: no such file or directory"
+    assert run("net", "--out", "folder/").exit_code == 0
+    assert api.compile(tmp_path / "folder" / "net.yaml").name == "net"
+    done = run("net", "--out", str(Path("other.yaml") / "net.yaml"))
+    assert done.exit_code == 1
+    assert "other.yaml" in str(done.exception)
 
 
 def test_the_starter_shows_the_language():
