@@ -39,7 +39,7 @@ class Upsample(Primitive, op="upsample"):
         if self.mode == "bilinear" and self.align_corners is None:
             raise BlockError(
                 "bilinear upsampling needs `align_corners`",
-                "frameworks disagree: false aligns the edges of corner pixels, as torch does unsaid; true their centres",
+                "frameworks disagree: false aligns the edges of corner pixels, as torch unsaid; true their centres",
             )
         if self.mode == "nearest" and self.align_corners is not None:
             raise BlockError("`align_corners` is for bilinear, found it with nearest", "leave it out")
