@@ -10,18 +10,15 @@ from typing import TYPE_CHECKING, Any
 from archspec.graph.compile import MAX_NODES
 from archspec.graph.compile import compile as compile_spec
 from archspec.graph.expectations import check, refuse_unused_rules
-from archspec.graph.features import with_outputs
-from archspec.graph.freeze import frozen
 from archspec.graph.graph import Graph
-from archspec.graph.passes import apply
-from archspec.graph.reinfer import with_inputs
 from archspec.spec import files
 from archspec.spec.document import Spec
-from archspec.spec.renames import Rename, load_renames, renames_of
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+    from archspec.spec.renames import Rename
 
 Named = str | os.PathLike[str]
 
@@ -66,6 +63,9 @@ def compile(
     graph = compile_spec(loaded, settings, max_nodes, {} if changes else sizes)
     refuse_unused_rules(loaded, graph, max_nodes)
     if changes:  # a pass is about the network at its own size
+        from archspec.graph.passes import apply
+        from archspec.graph.reinfer import with_inputs
+
         graph = apply(graph, changes)
         graph = with_inputs(graph, sizes) if sizes else graph
     return _with_outputs(graph, outputs)
@@ -74,7 +74,12 @@ def compile(
 def _with_outputs(graph: Graph, outputs: str | Iterable[str]) -> Graph:
     """The graph with other outputs, where any are named."""
     paths = _texts(outputs)
-    return with_outputs(graph, paths) if paths else graph
+    if not paths:
+        return graph
+
+    from archspec.graph.features import with_outputs
+
+    return with_outputs(graph, paths)
 
 
 def validate(
@@ -119,6 +124,8 @@ def build(
     what is inside, are not trained.
     Errors: SpecError, BuildError
     """
+    from archspec.graph.freeze import frozen
+    from archspec.graph.passes import apply
     from archspec.lowering.build import lower
 
     if isinstance(spec, Graph) and (set or inputs):
@@ -148,6 +155,9 @@ def build(
 def _renames(rename: Named | Mapping[str, str] | None) -> tuple[Rename, ...]:
     if rename is None:
         return ()
+
+    from archspec.spec.renames import load_renames, renames_of
+
     return renames_of(rename) if isinstance(rename, Mapping) else load_renames(rename)
 
 

@@ -12,8 +12,6 @@ The helper that finds a mistake says what is wrong; the layer above adds where.
 
 from __future__ import annotations
 
-import difflib
-import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -107,6 +105,8 @@ WIDEST_EXCERPT = 160
 
 def wrapped_hint(hint: str) -> list[str]:
     """The lines of a hint."""
+    import textwrap
+
     return textwrap.wrap(
         hint,
         WIDEST_HINT,
@@ -175,6 +175,8 @@ class BuildError(ArchspecError):
 
 def did_you_mean(name: str, known: Iterable[str], listed: str = "") -> str:
     """A hint: the nearest known name or, where none is near, the known names after `listed`."""
+    import difflib
+
     names = list(dict.fromkeys(known))
     near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.6)
     if near:
