@@ -5,6 +5,7 @@
     ├── BlockError        a block refuses its fields or inputs; the graph adds where
     │   └── ShapeError    the shapes of its inputs do not fit
     ├── ExpressionError   an expression cannot be read or worked out; the spec adds where
+    ├── PluginError       what a plugin brings cannot be had; what names it adds where
     └── BuildError        a module cannot be built, or does not do what its spec says
 
 The helper that finds a mistake says what is wrong; the layer above adds where.
@@ -15,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,8 @@ class Problem:
     """For a mistake inside a block: where the block is used, outermost first."""
     more_uses: int = 0
     """How many further uses of the block meet the same mistake."""
+    cause: BaseException | None = field(default=None, compare=False, repr=False)
+    """What went wrong below, for `--debug`."""
 
     @property
     def headline(self) -> str:
@@ -140,9 +144,10 @@ class SpecError(ArchspecError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+        self.__cause__ = next((problem.cause for problem in self.problems if problem.cause), None)
 
     def __reduce__(self) -> tuple[type[SpecError], tuple[tuple[Problem, ...]]]:
-        return SpecError, (self.problems,)
+        return SpecError, (tuple(replace(problem, cause=None) for problem in self.problems),)
 
 
 class BlockError(ArchspecError):
@@ -169,19 +174,38 @@ class ExpressionError(ArchspecError):
         self.message, self.hint, self.offset = message, hint, offset
 
 
+class PluginError(ArchspecError):
+    """What a plugin brings cannot be had: two bring it, it cannot be imported, or it is for another version."""
+
+    def __init__(self, slug: str, message: str, hint: str = "") -> None:
+        super().__init__(f"{message}\n  hint: {hint}" if hint else message)
+        self.slug, self.message, self.hint = slug, message, hint
+
+    def __reduce__(self) -> tuple[type[PluginError], tuple[str, str, str]]:
+        return PluginError, (self.slug, self.message, self.hint)
+
+    def problem(self, position: Position | None = None, **context: Any) -> Problem:
+        """This as a problem of what names it."""
+        return Problem(self.slug, self.message, position, hint=self.hint, cause=self, **context)
+
+
 class BuildError(ArchspecError):
     """A module cannot be built, or does not do what its spec says."""
 
 
 def did_you_mean(name: str, known: Iterable[str], listed: str = "") -> str:
     """A hint: the nearest known name or, where none is near, the known names after `listed`."""
-    import difflib
-
     names = list(dict.fromkeys(known))
-    near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.6)
-    if near:
-        return f"did you mean `{near[0]}`?"
+    if near := nearest(name, names):
+        return f"did you mean `{near}`?"
     if not listed or not names:
         return ""
     shown = ", ".join(names[:30]) + (", ..." if len(names) > 30 else "")
     return f"{listed}: {shown}"
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The known name that is most like this one, or nothing where none is near."""
+    import difflib
+
+    return next(iter(difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.6)), "")

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, NonNegativeFloat
 
+from archspec.plugins import Registry
+
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
@@ -148,7 +150,18 @@ def worked_out(initializer: Initializer, shape: Sequence[int]) -> Initializer:
     return initializer
 
 
-INITIALIZERS: dict[str, type[Initializer]] = {
-    kind.name: kind
+def refusal(name: str, found: object) -> str:
+    """Why an object is not the initializer of a name, or nothing."""
+    if not isinstance(found, type) or not issubclass(found, Initializer):
+        return f"is no initializer: it must be a subclass of archspec.initializers.Initializer, found {found!r}"
+    return "" if found.name == name else f"has the name `{found.name}`: its class and the entry point must agree"
+
+
+BUILT_IN = {
+    kind.name: f"{__name__}:{kind.__name__}"
     for kind in (Constant, Normal, TruncNormal, Uniform, KaimingNormal, KaimingUniform, XavierUniform, XavierNormal)
 }
+"""name -> module:class."""
+
+INITIALIZERS: Registry[type[Initializer]] = Registry("initializer", BUILT_IN, refusal)
+"""name -> class: built-in, or of plugins."""

@@ -1,16 +1,22 @@
-"""Which class an op stands for: the built-in vocabulary, written out.
+"""Which class an op stands for: the built-in vocabulary, written out, and that of plugins.
 
 A class is imported when its op is first used, so that a command pays only for what a spec names.
 """
 
 from __future__ import annotations
 
-from functools import cache
-from importlib import import_module
-
 from archspec.block import Block
+from archspec.plugins import Registry
 
-BLOCKS: dict[str, str] = {
+
+def refusal(op: str, found: object) -> str:
+    """Why an object is not the block of an op, or nothing."""
+    if not isinstance(found, type) or not issubclass(found, Block):
+        return f"is no block: a block is a subclass of archspec.block.Primitive or Composite, found {found!r}"
+    return "" if found.op == op else f"has the op `{found.op}`: its class and the entry point must agree"
+
+
+BUILT_IN = {
     "adaptive_avg_pool2d": "archspec.blocks.adaptive_avg_pool2d:AdaptiveAvgPool2d",
     "adaptive_max_pool2d": "archspec.blocks.adaptive_max_pool2d:AdaptiveMaxPool2d",
     "add": "archspec.blocks.add:Add",
@@ -61,10 +67,5 @@ BLOCKS: dict[str, str] = {
 }
 """op -> module:class."""
 
-
-@cache
-def block_class(op: str) -> type[Block]:
-    """The class of an op. Errors: KeyError if there is none."""
-    module, _, name = BLOCKS[op].partition(":")
-    found: type[Block] = getattr(import_module(module), name)
-    return found
+BLOCKS: Registry[type[Block]] = Registry("op", BUILT_IN, refusal)
+"""op -> class: built-in, of plugins, or added from a file."""

@@ -5,19 +5,27 @@ The batch axis is implied everywhere: a shape is that of one image.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from math import prod
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from archspec.errors import ShapeError
+from archspec.plugins import Registry
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A kind of value: its axes by name, in the order torch has them after the batch axis."""
+    """A kind of value: its axes by name, in the order torch has them after the batch axis.
 
-    kind: ClassVar[str]
+    A kind is a frozen dataclass with slots whose fields are its axes.
+    """
+
+    name: ClassVar[str] = ""
+    """Its name in specs: `inputs: {x: {NAME: [sizes]}}`."""
+    kind: ClassVar[str] = "a value"
     """What people call it, with its axes."""
+    channel_axis: ClassVar[int] = 0
+    """Which axis holds the channels or features of one place; -1 is the last."""
 
     @property
     def axes(self) -> dict[str, int]:
@@ -32,6 +40,25 @@ class Shape:
         """Elements in one image's value."""
         return prod(self.dims)
 
+    @property
+    def width_of_place(self) -> int:
+        """Channels or features of one place."""
+        return self.dims[self.channel_axis]
+
+    @property
+    def channel_dim(self) -> int:
+        """The dimension of channels or features in torch, the batch being dimension 0."""
+        return self.channel_axis % len(self.dims) + 1
+
+    @property
+    def places(self) -> dict[str, int]:
+        """The other axes: where things are."""
+        return {name: size for i, (name, size) in enumerate(self.axes.items(), 1) if i != self.channel_dim}
+
+    def widened(self, width: int) -> Self:
+        """The same places with another number of channels or features."""
+        return replace(self, **{list(self.axes)[self.channel_axis]: width})
+
     def __str__(self) -> str:
         return "x".join(map(str, self.dims))
 
@@ -40,6 +67,7 @@ class Shape:
 class CHW(Shape):
     """A feature map."""
 
+    name: ClassVar[str] = "feature_map"
     kind: ClassVar[str] = "a feature map (channels x height x width)"
     channels: int
     height: int
@@ -49,17 +77,39 @@ class CHW(Shape):
 
 
 @dataclass(frozen=True, slots=True)
-class Vector(Shape):
+class Features(Shape):
+    """Any kind whose last axis is features: a vector, or a kind of a plugin with places before it."""
+
+    kind: ClassVar[str] = "a vector (features)"
+    channel_axis: ClassVar[int] = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Vector(Features):
     """A vector of features."""
 
+    name: ClassVar[str] = "vector"
     kind: ClassVar[str] = "a vector (features)"
     features: int
 
     __str__ = Shape.__str__
 
 
-SHAPES: dict[int, type[Shape]] = {1: Vector, 3: CHW}
-"""The shape kinds a spec's `inputs` can declare, by number of axes."""
+BY_AXES: dict[int, type[Shape]] = {1: Vector, 3: CHW}
+"""The shape kinds that a list of sizes declares, by number of axes."""
+
+
+def refusal(name: str, found: object) -> str:
+    """Why an object is not the shape kind of a name, or nothing."""
+    if not isinstance(found, type) or not issubclass(found, Shape):
+        return f"is no shape: it must be a subclass of archspec.tensor.Shape, found {found!r}"
+    return "" if found.name == name else f"has the name `{found.name}`: its class and the entry point must agree"
+
+
+SHAPES: Registry[type[Shape]] = Registry(
+    "shape", {kind.name: f"{__name__}:{kind.__name__}" for kind in (CHW, Vector)}, refusal
+)
+"""name -> shape kind: built-in, or of plugins."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from archspec.block import Primitive
 from archspec.errors import Position, Source
 from archspec.graph.graph import Graph, Node, Output, digraph_of
-from archspec.registry import block_class
+from archspec.registry import BLOCKS
 from archspec.tensor import CHW, Shape, Vector
 
 NOWHERE = Position(Source("test", ""), 1, 1)
@@ -70,8 +70,8 @@ def graph_behind(block: Primitive, *shapes: Shape, read: bool = False) -> Graph:
 def weights_for(shape: Shape) -> Primitive:
     """A layer with weights from a shape to the same shape."""
     if isinstance(shape, Vector):
-        return block_class("linear").model_validate({"out_features": shape.features})
-    return block_class("conv2d").model_validate({"out_channels": shape.dims[0], "kernel_size": 1})
+        return BLOCKS["linear"].model_validate({"out_features": shape.features})
+    return BLOCKS["conv2d"].model_validate({"out_channels": shape.dims[0], "kernel_size": 1})
 
 
 sizes = st.integers(1, 9)
@@ -216,7 +216,7 @@ def joins(draw: st.DrawFn, op: str) -> Case:
 
 
 def case(op: str, fields: dict[str, object], *shapes: Shape) -> Case:
-    return Case(block_class(op).model_validate(fields), shapes)
+    return Case(BLOCKS[op].model_validate(fields), shapes)
 
 
 def anything(op: str, **fields: st.SearchStrategy) -> st.SearchStrategy[Case]:

@@ -19,6 +19,7 @@ MODULES = sorted(path for path in ROOT.rglob("*.py") if "specs" not in path.part
 LAYERS = [
     ["errors"],
     ["file"],
+    ["plugins"],
     ["tensor"],
     ["initializers"],
     ["block"],

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from archspec.block import Primitive
 from archspec.errors import ShapeError
-from archspec.tensor import CHW, Shape, Vector
+from archspec.tensor import Shape
 
 if TYPE_CHECKING:
     from torch.fx import Proxy
@@ -26,17 +26,13 @@ class Concat(Primitive, op="concat"):
         if len(xs) < 2:
             raise ShapeError(f"concat takes two or more inputs, found {len(xs)}", "list them: from: [a, b]")
         shown = ", ".join(map(str, xs))
-        maps = [x for x in xs if isinstance(x, CHW)]
-        vectors = [x for x in xs if isinstance(x, Vector)]
-        if len(vectors) == len(xs):
-            return Vector(sum(x.features for x in vectors))
-        if len(maps) != len(xs):
+        if len({type(x) for x in xs}) > 1:
             raise ShapeError(f"inputs differ in kind: {shown}")
-        if len({(x.height, x.width) for x in maps}) > 1:
-            raise ShapeError(f"inputs differ in height x width: {shown}")
-        return CHW(sum(x.channels for x in maps), maps[0].height, maps[0].width)
+        if any(x.places != xs[0].places for x in xs):
+            raise ShapeError(f"inputs differ in {' x '.join(xs[0].places)}: {shown}")
+        return xs[0].widened(sum(x.width_of_place for x in xs))
 
     def lower(self, fx: Emitter, *xs: Proxy) -> Proxy:
         import torch
 
-        return fx.function(torch.cat, list(xs), 1)
+        return fx.function(torch.cat, list(xs), fx.shapes[0].channel_dim)

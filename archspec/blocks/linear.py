@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from archspec.block import Count, Primitive, Saves, Weight
 from archspec.initializers import fan_in_uniform
-from archspec.tensor import Vector
+from archspec.tensor import Features
 
 if TYPE_CHECKING:
     from torch.fx import Proxy
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 class Linear(Primitive, op="linear"):
     """Fully connected layer: every output reads every feature.
 
-    Shape:  F -> out_features
-    Cost:   MACs = F * out_features per image
-    Errors: ShapeError if the input is not a vector
+    Shape:  F -> out_features; kinds of plugins that have places too keep them
+    Cost:   MACs = F * out_features per image, for each place
+    Errors: ShapeError if the last axis of the input is not features
     """
 
     out_features: Count
@@ -27,22 +27,22 @@ class Linear(Primitive, op="linear"):
     bias: bool = True
     """Whether a bias is added to every output."""
 
-    def infer(self, x: Vector) -> Vector:
-        return Vector(self.out_features)
+    def infer(self, x: Features) -> Features:
+        return x.widened(self.out_features)
 
-    def parameters(self, x: Vector) -> dict[str, Weight]:
-        init = fan_in_uniform(x.features)
-        weights = {"weight": Weight((self.out_features, x.features), init)}
+    def parameters(self, x: Features) -> dict[str, Weight]:
+        init = fan_in_uniform(x.width_of_place)
+        weights = {"weight": Weight((self.out_features, x.width_of_place), init)}
         return weights | {"bias": Weight((self.out_features,), init)} if self.bias else weights
 
-    def macs(self, x: Vector) -> int:
-        return x.features * self.out_features
+    def macs(self, x: Features) -> int:
+        return x.size * self.out_features
 
-    def saves(self, x: Vector) -> Saves:
+    def saves(self, x: Features) -> Saves:
         return Saves(inputs=(0,))
 
     def lower(self, fx: Emitter, x: Proxy) -> Proxy:
         from torch import nn
 
         bias = {} if self.bias else {"bias": False}
-        return fx.module(nn.Linear, x, fx.shapes[0].features, self.out_features, **bias)
+        return fx.module(nn.Linear, x, fx.shapes[0].width_of_place, self.out_features, **bias)

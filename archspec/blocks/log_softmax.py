@@ -30,4 +30,4 @@ class LogSoftmax(Primitive, op="log_softmax"):
     def lower(self, fx: Emitter, x: Proxy) -> Proxy:
         from torch.nn import functional as F
 
-        return fx.function(F.log_softmax, x, dim=1)
+        return fx.function(F.log_softmax, x, dim=fx.shapes[0].channel_dim)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from archspec.block import Primitive, Saves, Weight
+from archspec.errors import ShapeError
 from archspec.initializers import Constant
 from archspec.tensor import Shape
 
@@ -18,6 +19,7 @@ class PRelu(Primitive, op="prelu"):
     """Rectified linear unit with learned slopes below zero: max(x, 0) + slope * min(x, 0).
 
     Shape:  any, unchanged
+    Errors: ShapeError if `per_channel` and channels or features are not the first axis
     Source: He et al. 2015, "Delving deep into rectifiers", equation 1; slopes start at 0.25
     """
 
@@ -25,6 +27,8 @@ class PRelu(Primitive, op="prelu"):
     """Whether every channel or feature has its own slope (the paper, Caffe), or all share one (torch)."""
 
     def infer(self, x: Shape) -> Shape:
+        if self.per_channel and x.channel_dim != 1:
+            raise ShapeError(f"`per_channel` takes channels or features as the first axis, found {x}, {x.kind}")
         return x
 
     def parameters(self, x: Shape) -> dict[str, Weight]:
@@ -32,7 +36,7 @@ class PRelu(Primitive, op="prelu"):
 
     def slopes(self, x: Shape) -> int:
         """How many slopes are learned."""
-        return x.dims[0] if self.per_channel else 1
+        return x.width_of_place if self.per_channel else 1
 
     def saves(self, x: Shape) -> Saves:
         return Saves(inputs=(0,))

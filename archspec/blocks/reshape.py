@@ -8,7 +8,7 @@ from pydantic import Field
 
 from archspec.block import Count, Primitive, Saves
 from archspec.errors import BlockError, ShapeError
-from archspec.tensor import CHW, SHAPES, Shape, Window
+from archspec.tensor import BY_AXES, CHW, Shape, Window
 
 if TYPE_CHECKING:
     from torch.fx import Proxy
@@ -27,7 +27,7 @@ class Reshape(Primitive, op="reshape"):
     """Sizes of the output: [channels, height, width] of a feature map, or [features] of a vector."""
 
     def infer(self, x: Shape) -> Shape:
-        kind = SHAPES.get(len(self.to))
+        kind = BY_AXES.get(len(self.to))
         if kind is None:
             raise BlockError(
                 f"`to` has {len(self.to)} sizes, expected one or three",

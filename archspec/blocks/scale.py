@@ -28,7 +28,7 @@ class Scale(Primitive, op="scale"):
         return x
 
     def parameters(self, x: Shape) -> dict[str, Weight]:
-        shape = (x.dims[0],)
+        shape = (x.width_of_place,)
         weights = {"weight": Weight(shape, Constant(value=1.0))}
         return weights | {"bias": Weight(shape, Constant(value=0.0))} if self.bias else weights
 
@@ -38,4 +38,5 @@ class Scale(Primitive, op="scale"):
     def lower(self, fx: Emitter, x: Proxy) -> Proxy:
         from archspec.ops.scale import Scale as Module
 
-        return fx.module(Module, x, fx.shapes[0].dims[0], bias=self.bias)
+        last = {} if fx.shapes[0].channel_dim == 1 else {"last": True}
+        return fx.module(Module, x, fx.shapes[0].width_of_place, bias=self.bias, **last)

@@ -24,7 +24,7 @@ def list(as_json: bool) -> None:
     import sys
 
     from archspec.api import compile
-    from archspec.spec.files import zoo_names
+    from archspec.spec.shelves import zoo_names
     from archspec.views.listing import listing_data, listing_table
 
     graphs = [compile(name) for name in sorted(zoo_names(), key=by_number)]

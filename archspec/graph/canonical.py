@@ -10,6 +10,7 @@ from typing import Any
 from archspec.graph.graph import Graph, InitRule, Node
 from archspec.graph.init_rules import is_used
 from archspec.spec.document import VERSION
+from archspec.tensor import BY_AXES
 
 
 def spec_hash(graph: Graph) -> str:
@@ -20,13 +21,19 @@ def spec_hash(graph: Graph) -> str:
     """
     data = {
         "archspec": VERSION,
-        "inputs": [[node.name, list(node.shape.dims)] for node in graph.inputs],
+        "inputs": [_input(node) for node in graph.inputs],
         "layers": [_layer(node) for node in graph.layers],
         "outputs": [[output.name, output.node, output.training_only, output.loss_weight] for output in graph.outputs],
         "init": [_rule(rule) for rule in graph.rules if is_used(rule, graph)],
     }
     text = json.dumps(data, sort_keys=True, separators=(",", ":"), default=_plain)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _input(node: Node) -> list[Any]:
+    """An input's name and sizes; where these do not tell its kind, that too."""
+    dims, kind = list(node.shape.dims), type(node.shape)
+    return [node.name, dims] if BY_AXES.get(len(dims)) is kind else [node.name, dims, kind.name]
 
 
 def _layer(node: Node) -> list[Any]:

@@ -7,22 +7,23 @@ and everything else is still checked, so that all mistakes of a spec are told at
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, NoReturn
 
-from archspec.errors import ExpressionError, Position, Problem, SpecError, Use, did_you_mean
+from archspec.errors import ExpressionError, PluginError, Position, Problem, SpecError, Use, did_you_mean
 from archspec.graph.check import check_reach, read_outputs
 from archspec.graph.graph import Graph, Group, Node, digraph_of
 from archspec.graph.init_rules import read_rules
 from archspec.graph.scope import POISON, Flow, Frame, Layout, Poisoned, Scope
 from archspec.graph.walk import MAX_NESTING, Body, Call, check_unused
+from archspec.plugins import built_in, known_hint
 from archspec.registry import BLOCKS
 from archspec.spec.document import Layers, Spec
 from archspec.spec.expression import evaluate, is_expression
 from archspec.spec.params import bind
 from archspec.spec.pause import no_collection
 from archspec.spec.reader import Scalar, Sequence, Value, shown
-from archspec.tensor import SHAPES, Shape
+from archspec.tensor import BY_AXES, SHAPES, Shape
 
 MAX_NODES = 200_000
 
@@ -94,8 +95,9 @@ class Compiler:
 
     def _refuse_shadowing(self) -> None:
         for name, block in self.spec.blocks.items():
-            if name in BLOCKS:
-                message = f"block `{name}` has the name of a built-in op"
+            if providers := BLOCKS.providers(name):
+                whose = "a built-in op" if providers[0] == built_in() else f"an op of {providers[0]}"
+                message = f"block `{name}` has the name of {whose}"
                 self.problems.append(Problem("duplicate-name", message, block.position, hint="rename the block"))
 
     def _inputs(self, scope: Scope) -> dict[str, Flow]:
@@ -106,8 +108,7 @@ class Compiler:
         for name, (key, value) in self.spec.inputs.items():
             flow = POISON
             try:
-                dims = _listed(self.sizes[name]) if name in self.sizes else self.resolve(value, scope)
-                shape = self._input_shape(name, None if name in self.sizes else value.position, dims)
+                shape = self._input_shape(name, value, scope)
                 node = Node(name, "input", None, {}, (), shape, key.position)
                 self.nodes[name] = node
                 flow = Flow(name, shape)
@@ -116,24 +117,56 @@ class Compiler:
             flows[name] = flow
         return flows | {"input": only(flows) or POISON} if len(flows) == 1 else flows
 
-    def _input_shape(self, name: str, position: Position | None, dims: object) -> Shape:
+    def _input_shape(self, name: str, written: Value, scope: Scope) -> Shape:
+        """The shape of an input: a list of sizes, or {KIND: sizes} for a kind by its name."""
+        dims = self.resolve(written, scope)
+        kind: type[Shape] | None = None
+        if isinstance(dims, dict):
+            kind, dims = self._shape_kind(name, dims, written.position)
+        position: Position | None = written.position
+        if name in self.sizes:
+            dims, position = _listed(self.sizes[name]), None
         sizes = dims if isinstance(dims, list) else []
-        if not sizes or not all(type(size) is int and 0 < size < 2**31 for size in sizes):
-            message = (
-                f"input `{name}` must be [channels, height, width] or [features], each from 1, found {shown(dims)}"
-            )
-            self.report("bad-input", message, position)
-        if len(sizes) not in SHAPES:
+        if kind is None and len(sizes) in BY_AXES:
+            kind = BY_AXES[len(sizes)]
+        right = bool(sizes) and all(type(size) is int and 0 < size < 2**31 for size in sizes)
+        if right and kind is not None and len(sizes) == len(fields(kind)):
+            return kind(*sizes)
+        wanted = "[channels, height, width] or [features]"
+        if kind is not None and kind not in BY_AXES.values():
+            wanted = f"[{', '.join(axis.name for axis in fields(kind))}]"
+        elif right:
             message = f"input `{name}` has {len(sizes)} axes, found {shown(dims)}; it must have 1 or 3"
-            hint = "[channels, height, width] or [features]; the batch axis is implied"
+            hint = f"{wanted}; the batch axis is implied; other kinds by name: {{KIND: [...]}}"
             self.report("bad-input", message, position, hint=hint)
-        return SHAPES[len(sizes)](*sizes)
+        return self.report("bad-input", f"input `{name}` must be {wanted}, each from 1, found {shown(dims)}", position)
+
+    def _shape_kind(self, name: str, given: dict[str, Any], position: Position) -> tuple[type[Shape], Any]:
+        """The kind that {KIND: sizes} names, and the sizes."""
+        if len(given) != 1:
+            message = f"input `{name}` must be a list of sizes or {{KIND: sizes}}, found {shown(given)}"
+            self.report("bad-input", message, position, hint=f"kinds: {', '.join(SHAPES)}")
+        ((called, sizes),) = given.items()
+        try:
+            return SHAPES[called], sizes
+        except KeyError:
+            hint = known_hint("shape", called) or did_you_mean(called, SHAPES, "kinds")
+            return self.report(
+                "bad-input", f"input `{name}`: there is no kind of shape `{called}`", position, hint=hint
+            )
+        except PluginError as error:
+            return self.refuse_plugin(error, position)
 
     # What the walk uses.
 
     def report(self, slug: str, message: str, position: Position | None, **context: Any) -> NoReturn:
         """Add a problem and poison what it concerns."""
         self.problems.append(Problem(slug, message, position, **context))
+        raise Poisoned
+
+    def refuse_plugin(self, error: PluginError, position: Position, **context: Any) -> NoReturn:
+        """Add what is wrong with a plugin, and poison what needs it."""
+        self.problems.append(error.problem(position, **context))
         raise Poisoned
 
     def start_frame(self, frame: Frame, checks: list[Any], scope: Scope) -> None:

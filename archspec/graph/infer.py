@@ -5,11 +5,12 @@ from __future__ import annotations
 import inspect
 from dataclasses import dataclass
 from functools import cache
-from typing import get_type_hints
+from types import UnionType
+from typing import get_args, get_type_hints
 
 from archspec.block import Primitive
 from archspec.errors import BlockError, ShapeError
-from archspec.tensor import CHW, Shape, Vector
+from archspec.tensor import CHW, Features, Shape, Vector
 
 
 class ArityError(BlockError):
@@ -22,7 +23,7 @@ class ArityError(BlockError):
 class Signature:
     """What the annotations of `infer` say of a primitive's inputs."""
 
-    inputs: tuple[type[Shape], ...]
+    inputs: tuple[type[Shape] | UnionType, ...]
     variadic: bool
 
 
@@ -46,9 +47,19 @@ def infer(block: Primitive, shapes: tuple[Shape, ...]) -> Shape:
     kinds = takes.inputs * len(shapes) if takes.variadic else takes.inputs
     for kind, shape in zip(kinds, shapes, strict=True):
         if not isinstance(shape, kind):
-            hint = "put a flatten or a global pool before it" if (kind, type(shape)) == (Vector, CHW) else ""
-            raise ShapeError(f"{block.op} takes {kind.kind}, found {shape}, {type(shape).kind}", hint)
+            hint = (
+                "put a flatten or a global pool before it"
+                if kind in (Vector, Features) and isinstance(shape, CHW)
+                else ""
+            )
+            raise ShapeError(f"{block.op} takes {_called(kind)}, found {shape}, {type(shape).kind}", hint)
     return block.infer(*shapes)
+
+
+def _called(kind: type[Shape] | UnionType) -> str:
+    """What people call a kind, or one of several: `CHW | Tokens`."""
+    kinds = get_args(kind) if isinstance(kind, UnionType) else (kind,)
+    return " or ".join(each.kind for each in kinds)
 
 
 def counted(inputs: int) -> str:

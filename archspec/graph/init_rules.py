@@ -9,10 +9,11 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from archspec.block import Weight
-from archspec.errors import Problem, did_you_mean
+from archspec.errors import PluginError, Problem, did_you_mean
 from archspec.graph.graph import Graph, InitRule, Node
 from archspec.graph.scope import Poisoned, Scope
 from archspec.initializers import INITIALIZERS, Constant, Initializer
+from archspec.plugins import known_hint
 from archspec.spec.reader import Mapping, Value, shown
 from archspec.spec.validation import validated
 
@@ -66,14 +67,18 @@ def _initializer(compiler: Compiler, parameter: str, data: Any, value: Value) ->
         ((name, fields),) = data.items()
         assert isinstance(value, Mapping)
         ((_, at),) = value.entries.values()
-    if not isinstance(name, str) or name not in INITIALIZERS:
-        hint = did_you_mean(str(name), INITIALIZERS, "initializers")
+    try:
+        kind = INITIALIZERS[name if isinstance(name, str) else ""]
+    except PluginError as error:
+        compiler.refuse_plugin(error, value.position)
+    except KeyError:
+        hint = known_hint("initializer", str(name)) or did_you_mean(str(name), INITIALIZERS, "initializers")
         message = f"`{parameter}` must be a number, an initializer or {{initializer: {{...}}}}, found {shown(data)}"
         compiler.report("bad-init", message, value.position, hint=hint)
     if not isinstance(fields, dict):
         compiler.report("bad-init", f"`{name}` takes a mapping of fields, found {shown(fields)}", at.position)
     entries = at.entries if isinstance(at, Mapping) else {}
-    found = validated(INITIALIZERS[name], fields, entries, at.position, name, compiler.problems)
+    found = validated(kind, fields, entries, at.position, name, compiler.problems)
     if found is None:
         raise Poisoned
     return found

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from math import gcd, lcm
 
 from archspec.graph.graph import Graph, Node
-from archspec.tensor import CHW, Window
+from archspec.tensor import CHW, Vector, Window
 
 LONGEST = 1024
 """Periods beyond this are taken at the place that sees most."""
@@ -137,6 +137,8 @@ def _public(height: Field, width: Field) -> ReceptiveField:
 def _fields(node: Node, graph: Graph, known: Mapping[str, tuple[Field, Field] | None]) -> tuple[Field, Field] | None:
     if node.block is None:
         return (Field(), Field()) if isinstance(node.shape, CHW) else None
+    if not isinstance(node.shape, CHW | Vector):
+        return None  # the places of other kinds are on no grid of pixels
     height, width = _read(node, graph, known, 0), _read(node, graph, known, 1)
     if height is None or width is None:
         return None

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from archspec.errors import BlockError, Problem, SpecError, did_you_mean
 from archspec.graph.graph import Graph, Node, digraph_of
 from archspec.graph.infer import infer
 from archspec.spec.reader import shown
-from archspec.tensor import SHAPES, Shape
+from archspec.tensor import Shape
 
 
 def with_inputs(graph: Graph, inputs: Mapping[str, Sequence[int]]) -> Graph:
@@ -67,7 +67,7 @@ def _size(graph: Graph, name: str, dims: Sequence[int], problems: list[Problem])
         return None
     kind = type(known[name].shape)
     sizes = list(dims) if isinstance(dims, tuple | list) else []
-    if len(sizes) in SHAPES and SHAPES[len(sizes)] is kind and all(type(n) is int and 0 < n < 2**31 for n in sizes):
+    if len(sizes) == len(fields(kind)) and all(type(n) is int and 0 < n < 2**31 for n in sizes):
         return kind(*sizes)
     axes = ", ".join(known[name].shape.axes)
     message = f"input `{name}` must be [{axes}], each a whole number from 1, found {shown(dims)}"

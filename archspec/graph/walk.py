@@ -8,12 +8,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from archspec.block import Block, Composite, Primitive
-from archspec.errors import BlockError, Position, Problem, Use, did_you_mean
+from archspec.errors import BlockError, PluginError, Position, Problem, Use, did_you_mean
 from archspec.graph.clash import Clash
 from archspec.graph.graph import Group, Node
 from archspec.graph.infer import ArityError, counted, infer
+from archspec.graph.missing import missing_op
 from archspec.graph.scope import POISON, Binding, Copy, Flow, Frame, Layout, Poisoned, ReferenceProblem, Scope
-from archspec.registry import BLOCKS, block_class
+from archspec.registry import BLOCKS
 from archspec.spec.document import BlockDefinition, Layer, Layers
 from archspec.spec.expression import is_expression
 from archspec.spec.params import UNKNOWN
@@ -309,11 +310,19 @@ class Body:
         op = self._op(layer, scope)
         call = Call(layer, path, op, inputs, scope, self._place(layer, scope), shares)
         definition = self.compiler.spec.blocks.get(op)
-        if definition is None and op not in BLOCKS:
-            removal = self.compiler.removal(op, "replace what uses it there too")
-            hint = removal or did_you_mean(op, [*self.compiler.spec.blocks, *BLOCKS], "ops")
-            self.compiler.report("unknown-op", f"there is no op `{op}`", layer.op.position, hint=hint, **call.context)
-        return self._use(definition, call) if definition is not None else self._built_in(block_class(op), call)
+        return self._use(definition, call) if definition is not None else self._registered(call, layer.op.position)
+
+    def _registered(self, call: Call, position: Position) -> Binding:
+        """Use a block of the registry, whoever brings it."""
+        try:
+            cls = BLOCKS[call.op]
+        except KeyError:
+            removal = self.compiler.removal(call.op, "replace what uses it there too")
+            hint = removal or missing_op(call.op, self.compiler.spec.blocks)
+            self.compiler.report("unknown-op", f"there is no op `{call.op}`", position, hint=hint, **call.context)
+        except PluginError as error:
+            self.compiler.refuse_plugin(error, position, **call.context)
+        return self._block(cls, call)
 
     def _op(self, layer: Layer, scope: Scope) -> str:
         assert layer.op is not None
@@ -332,7 +341,8 @@ class Body:
                 continue
         return found, len(found) == len(call.layer.fields)
 
-    def _built_in(self, cls: type[Block], call: Call) -> Binding:
+    def _block(self, cls: type[Block], call: Call) -> Binding:
+        """Use a block written in Python."""
         layer, problems = call.layer, self.compiler.problems
         fields, complete = self._fields(call)
         if not complete:
@@ -469,13 +479,16 @@ def check_unused(compiler: Compiler, layers: Layers) -> None:
             check_unused(compiler, layer.layers)
         elif layer.op is not None and not is_expression(layer.op.text) and layer.op.text not in compiler.spec.blocks:
             op = layer.op.text
-            if op not in BLOCKS:
-                hint = did_you_mean(op, [*compiler.spec.blocks, *BLOCKS], "ops")
-                problem = Problem("unknown-op", f"there is no op `{op}`", layer.op.position, layer.name, op, hint)
+            context: dict[str, Any] = {"layer": layer.name, "op": op}
+            try:
+                cls = BLOCKS[op]
+            except KeyError:
+                hint = missing_op(op, compiler.spec.blocks)
+                problem = Problem("unknown-op", f"there is no op `{op}`", layer.op.position, hint=hint, **context)
                 compiler.problems.append(problem)
+            except PluginError as error:
+                compiler.problems.append(error.problem(layer.op.position, **context))
             else:
-                context = {"layer": layer.name, "op": op}
-                cls = block_class(op)
                 refuse_unknown_fields(cls, {}, layer.fields, layer.position, op, compiler.problems, **context)
 
 
@@ -488,14 +501,18 @@ class PythonBuilder:
 
     def layer(self, name: str, op: str, *inputs: Flow, **fields: Any) -> Flow:
         """Add the layer `name` and return its output. Errors: BlockError if there is no such op"""
-        if op not in BLOCKS:
-            raise BlockError(f"{self.call.op} uses the op `{op}`, which does not exist", did_you_mean(op, BLOCKS))
+        try:
+            cls = BLOCKS[op]
+        except KeyError:
+            raise BlockError(f"{self.call.op} uses the op `{op}`, which does not exist", missing_op(op)) from None
+        except PluginError as error:
+            self.body.compiler.refuse_plugin(error, self.call.layer.position, **self.call.context)
         if name in self.layout.bound:
             raise BlockError(f"{self.call.op} adds two layers called `{name}`")
         shares = f"{self.call.shares}.{name}" if self.call.shares else ""
         call = replace(self.call, path=f"{self.call.path}.{name}", op=op, inputs=inputs, shares=shares)
         problems = self.body.compiler.problems
-        block = validated(block_class(op), fields, None, call.layer.position, op, problems, **call.context)
+        block = validated(cls, fields, None, call.layer.position, op, problems, **call.context)
         if block is None:
             raise Poisoned
         if isinstance(block, Composite):

@@ -6,11 +6,9 @@ Uses of a block that differ only in literals share a class; what differs becomes
 
 from __future__ import annotations
 
-import ast
 import inspect
 import keyword
 import re
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +17,7 @@ from torch import fx
 
 from archspec.errors import BuildError
 from archspec.graph.graph import Graph
+from archspec.lowering.carried import carried_source, needed
 from archspec.lowering.emitter import Construction, Emitter, emit, public_name
 from archspec.lowering.module import STANDALONE, class_name
 
@@ -127,19 +126,19 @@ class Standalone:
         That is the name itself, unless the network's class, an input or another file has it too.
         """
         taken = {self.main, *self.names, *(str(node.target) for node in self.inputs)}
-        called: dict[tuple[str, str], str] = {}
+        roots: dict[str, list[str]] = {}
         for node in self.training.graph.nodes:
             if node.op == "call_module":
                 name = public_name(self.training.constructions[str(node.target)].cls)
             else:
                 name = public_name(node.target) if node.op == "call_function" else "torch."
             module, _, short = name.rpartition(".")
-            if name.startswith(("torch.", "builtins.")) or (module, short) in called:
+            if name.startswith(("torch.", "builtins.")):
                 continue
             if module.split(".")[0] in ("operator", "_operator", "math"):
                 raise BuildError(f"{name} cannot be written to a standalone file: emit a function of torch")
-            called |= {(module, each): _free(each, taken) for each in _defined(module)}
-        return called
+            roots.setdefault(module, []).append(short)
+        return {(module, name): _free(name, taken) for module in roots for name in needed(module, roots[module])}
 
     def source(self) -> str:
         self._survey(self.root)
@@ -336,7 +335,7 @@ class Standalone:
     def _carried_sources(self) -> list[str]:
         found = []
         for module in dict.fromkeys(module for module, _ in self.carried):
-            text = _carried(module)
+            text = carried_source(module, [name for owner, name in self.carried if owner == module])
             for (owner, name), called in self.carried.items():
                 if owner == module and called != name:
                     text = re.sub(rf"\b{name}\b", called, text)
@@ -704,30 +703,3 @@ def _hashable(value: Any) -> Any:
 
 def _docstring(text: str) -> str:
     return " ".join(text.split()).replace("\\", "\\\\").replace('"', "'")
-
-
-def _defined(module: str) -> list[str]:
-    """The names that a self-contained file defines."""
-    found = []
-    for node in ast.parse(inspect.getsource(sys.modules[module])).body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            found.append(node.name)
-        elif isinstance(node, ast.Assign | ast.AnnAssign):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            found += [target.id for target in targets if isinstance(target, ast.Name)]
-    return found
-
-
-def _carried(module: str) -> str:
-    """The source of a self-contained file, without its docstring and imports of torch."""
-    source = inspect.getsource(sys.modules[module])
-    tree = ast.parse(source)
-    lines = source.splitlines()
-    for node in tree.body:
-        is_docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-        if isinstance(node, ast.Import | ast.ImportFrom) or is_docstring:
-            for number in range(node.lineno - 1, node.end_lineno or node.lineno):
-                lines[number] = ""
-            if isinstance(node, ast.ImportFrom) and not (node.module or "").startswith("torch"):
-                raise BuildError(f"{module} imports {node.module}: code that model.py carries imports only torch")
-    return "\n".join(lines).strip("\n")

@@ -1,6 +1,6 @@
-"""Finding and joining the files of a spec: the zoo, `extends` and `use`.
+"""Finding and joining the files of a spec: by path, or from the zoo and plugins by name; `extends` and `use`.
 
-A spec may read files of its own folder tree and of the zoo, nothing else.
+A spec may read files of its own folder tree, of the zoo and of installed plugins, nothing else.
 """
 
 from __future__ import annotations
@@ -10,13 +10,15 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from archspec.errors import Position, Problem, Source, SpecError, did_you_mean
+from archspec.errors import PluginError, Position, Problem, Source, SpecError, did_you_mean
+from archspec.plugins import known_hint
 from archspec.spec.document import LIBRARY_SECTIONS, SECTIONS, Spec, check_header, parse_spec
 from archspec.spec.edit import edited
 from archspec.spec.params import TYPES
 from archspec.spec.pause import no_collection
 from archspec.spec.reader import MAX_BYTES, Mapping, Scalar, Sequence, Value, decode, plain, read
 from archspec.spec.requirements import check_requirements
+from archspec.spec.shelves import on_shelf, shelves, spec_names
 
 JOINED = ("params", "let", "blocks", "inputs")
 """Sections in which a child's entries join its parent's; every other section replaces the parent's."""
@@ -41,16 +43,6 @@ def load(name: str | os.PathLike[str] | None = None, *, text: str | None = None)
     return spec
 
 
-def zoo() -> Path:
-    """The folder of the specs that come with archspec."""
-    inside = Path(__file__).parents[1] / "specs"
-    return inside if inside.is_dir() else Path(__file__).parents[2] / "specs"
-
-
-def zoo_names() -> list[str]:
-    return sorted(path.stem for path in zoo().glob("*.yaml"))
-
-
 def is_path(name: str) -> bool:
     return "/" in name or os.sep in name or name.endswith((".yaml", ".yml"))
 
@@ -62,11 +54,23 @@ def _open(name: str) -> tuple[Source, Path | None]:
     if is_path(name):
         path = Path(name)
         return _read_file(path, name), path.parent
-    path = zoo() / f"{name}.yaml"
-    if not path.is_file():
-        hint = f"to name a file, write ./{name}" if Path(name).exists() else did_you_mean(name, zoo_names(), "the zoo")
+    try:
+        found = on_shelf(f"{name}.yaml")
+    except PluginError as error:
+        raise SpecError([error.problem()]) from error
+    if found is None:
+        hint = f"to name a file, write ./{name}" if Path(name).exists() else _missing_spec(name)
         raise SpecError([Problem("missing-file", f"{name}: no spec of this name in the zoo", hint=hint)])
-    return _read_file(path, _display(path)), zoo()
+    shelf, path = found
+    return _read_file(path, _display(path)), shelf.folder
+
+
+def _missing_spec(name: str) -> str:
+    """A hint: the known plugin that has a spec, or names that are near."""
+    exact, names = known_hint("spec", name), spec_names()
+    if exact and not exact.startswith("did you mean"):
+        return exact
+    return did_you_mean(name, names) or exact or did_you_mean(name, names, "the zoo")
 
 
 def _display(path: Path) -> str:
@@ -83,7 +87,7 @@ def _read_file(path: Path, name: str) -> Source:
             return decode(file.read(MAX_BYTES + 1), name)
     except FileNotFoundError:
         siblings = [str(path.parent / entry) for entry in _listing(path.parent)]
-        hint = did_you_mean(name, siblings) or did_you_mean(path.stem, zoo_names())
+        hint = did_you_mean(name, siblings) or did_you_mean(path.stem, spec_names())
         raise SpecError([Problem("missing-file", f"{name}: no such file", hint=hint)]) from None
     except IsADirectoryError:
         inside = [entry for entry in _listing(path) if entry.endswith(".yaml")]
@@ -105,7 +109,7 @@ class _Joiner:
     """Joins a spec with what it extends and uses."""
 
     folder: Path | None
-    """The user's folder tree; None for a text, which may read from the zoo only."""
+    """The user's folder tree; None for a text, which may read from the zoo and plugins only."""
     problems: list[Problem]
     open: list[Path] = field(default_factory=list)
     removed: dict[str, Position] = field(default_factory=dict)
@@ -171,14 +175,21 @@ class _Joiner:
             self.problems.append(Problem("bad-section", f"`{what}` names a file", value.position))
             return None
         name = value.text if is_path(value.text) else f"{value.text}.yaml"
-        candidates = [base / name for base in (folder, zoo()) if base is not None]
-        path = next((path for path in candidates if path.is_file()), None)
+        try:
+            path = self._find(name, folder)
+        except PluginError as error:
+            self.problems.append(error.problem(value.position))
+            return None
         if path is None:
-            hint = did_you_mean(value.text, [*zoo_names(), *(f"{known}.yaml" for known in zoo_names())])
+            names = spec_names()
+            exact = known_hint("spec" if what == "extends" else "library", value.text)
+            hint = exact or did_you_mean(value.text, [*names, *(f"{known}.yaml" for known in names)])
             message = f"`{what}` names {value.text}, which is neither beside this spec nor in the zoo"
             self.problems.append(Problem("missing-file", message, value.position, hint=hint))
             return None
-        real, allowed = path.resolve(), [base.resolve() for base in (self.folder, zoo()) if base is not None]
+        real = path.resolve()
+        allowed = [self.folder.resolve()] if self.folder is not None else []
+        allowed += [shelf.folder.resolve() for shelf in shelves()]
         if not any(real.is_relative_to(base) for base in allowed):
             message = f"`{what}` names {value.text}, outside the spec's folder"
             self.problems.append(Problem("outside-folder", message, value.position, hint="copy it beside the spec"))
@@ -188,6 +199,13 @@ class _Joiner:
             raise SpecError([Problem("extends-cycle", f"`{what}` comes back to itself: {chain}", value.position)])
         self.open.append(real)
         return _read_file(path, _display(path)), path.parent
+
+    def _find(self, name: str, folder: Path | None) -> Path | None:
+        """A file beside the spec, else in the zoo or a plugin. Errors: PluginError if two of these have it"""
+        if folder is not None and (folder / name).is_file():
+            return folder / name
+        found = on_shelf(name)
+        return found[1] if found else None
 
 
 def joined(first: Mapping, second: Mapping) -> Mapping:

@@ -8,6 +8,7 @@ from typing import Any
 from archspec.graph.graph import Graph, Node
 from archspec.graph.init_rules import is_used
 from archspec.spec.document import VERSION
+from archspec.tensor import BY_AXES, Shape
 
 
 @dataclass
@@ -27,11 +28,17 @@ def expanded(graph: Graph) -> dict[str, Any]:
         spec["description"] = graph.description
     if graph.paper:
         spec["paper"] = graph.paper
-    spec["inputs"] = {node.name: list(node.shape.dims) for node in graph.inputs}
+    spec["inputs"] = {node.name: _input(node.shape) for node in graph.inputs}
     spec["layers"] = _layers(graph)
     spec["outputs"] = {output.name: _output(output) for output in graph.outputs}
     rules = [dict(rule.written) for rule in graph.rules if is_used(rule, graph)]
     return spec | {"init": rules} if rules else spec
+
+
+def _input(shape: Shape) -> Any:
+    """A shape as `inputs` has it: a list of sizes where these tell the kind."""
+    dims = list(shape.dims)
+    return dims if BY_AXES.get(len(dims)) is type(shape) else {shape.name: dims}
 
 
 def _output(output: Any) -> Any:

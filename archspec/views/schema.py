@@ -7,6 +7,7 @@ What depends on other places of a file (references, expressions, shapes) is `arc
 
 from __future__ import annotations
 
+import dataclasses
 import keyword
 from collections.abc import Iterable
 from typing import Any
@@ -16,7 +17,7 @@ from archspec.errors import Problem
 from archspec.graph.check import OutputForm
 from archspec.graph.expectations import Expectation
 from archspec.initializers import INITIALIZERS
-from archspec.registry import BLOCKS, block_class
+from archspec.registry import BLOCKS
 from archspec.spec.document import (
     BLOCK_SECTIONS,
     CODE_NAMES,
@@ -34,7 +35,7 @@ from archspec.spec.document import (
 )
 from archspec.spec.expression import FUNCTIONS, LITERALS, REPEAT_NAMES
 from archspec.spec.params import TYPES, Param, ParamForm
-from archspec.tensor import SHAPES
+from archspec.tensor import BY_AXES, SHAPES
 from archspec.views.model_schema import EXPRESSION, Schema, closed, doc, either, fields, or_expression
 
 DOCS = {
@@ -77,7 +78,7 @@ TYPE_NAMES = {"int": "integer", "float": "number", "bool": "boolean", "str": "st
 
 def schema(spec: Spec | None = None) -> Schema:
     """The schema of every spec and library of blocks, or of one, in which only known ops are left."""
-    blocks = {op: block_class(op) for op in BLOCKS}
+    blocks, _ = BLOCKS.working()
     own = spec.blocks if spec else {}
     definitions: Schema = {}
     for op, block in blocks.items():
@@ -215,7 +216,16 @@ def _input_names() -> Schema:
 
 def _input_shapes() -> list[Schema]:
     size = either({"type": "integer", "minimum": 1})
-    return [{"type": "array", "items": size, "minItems": axes, "maxItems": axes} for axes in SHAPES]
+
+    def sizes(axes: int) -> Schema:
+        return {"type": "array", "items": size, "minItems": axes, "maxItems": axes}
+
+    kinds, _ = SHAPES.working()
+    named = {
+        name: {**sizes(len(dataclasses.fields(kind))), "description": f"{kind.kind[:1].upper()}{kind.kind[1:]}."}
+        for name, kind in kinds.items()
+    }
+    return [*map(sizes, BY_AXES), closed(named, [], minProperties=1, maxProperties=1)]
 
 
 # Layers.
@@ -395,7 +405,7 @@ def _init_rule() -> Schema:
 
 def _initializer() -> Schema:
     forms: Schema = {}
-    for name, kind in INITIALIZERS.items():
+    for name, kind in INITIALIZERS.working()[0].items():
         properties, required = fields(kind)
         taken = {field: or_expression(form) for field, form in properties.items()}
         forms[name] = closed(taken, required, description=doc(kind))

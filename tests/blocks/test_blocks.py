@@ -18,7 +18,7 @@ from archspec.graph.infer import infer
 from archspec.lowering.emitter import Emitter
 from archspec.ops.lrn import local_response_norm
 from archspec.ops.option_a import subsample_and_pad
-from archspec.registry import BLOCKS, block_class
+from archspec.registry import BLOCKS
 from archspec.tensor import CHW, Vector
 from tests.strategies import CASES, Case, case, graph_of, layer_node
 
@@ -43,17 +43,17 @@ def accepted(found: Case) -> bool:
 
 
 def test_every_op_has_cases():
-    assert set(CASES) == set(BLOCKS)
+    assert set(CASES) == set(BLOCKS.builtin)
 
 
-@pytest.mark.parametrize("op", BLOCKS)
+@pytest.mark.parametrize("op", BLOCKS.builtin)
 def test_op_names_its_class(op):
-    cls = block_class(op)
+    cls = BLOCKS[op]
     assert issubclass(cls, Primitive)
     assert cls.op == op
 
 
-@pytest.mark.parametrize("op", BLOCKS)
+@pytest.mark.parametrize("op", BLOCKS.builtin)
 def test_declarations_hold_in_torch(op):
     """Output shape, parameters, state dict and MACs, in training and in evaluation."""
 
@@ -284,7 +284,7 @@ def test_refusals(op, fields, shapes, message):
 
 def single(op, *shapes, **fields):
     """The module of one block in float64, in training mode."""
-    return archspec.build(graph_of(block_class(op).model_validate(fields), *shapes), dtype=torch.float64)
+    return archspec.build(graph_of(BLOCKS[op].model_validate(fields), *shapes), dtype=torch.float64)
 
 
 def value_and_gradient(function, x):

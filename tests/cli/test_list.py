@@ -5,7 +5,7 @@ import json
 from click.testing import CliRunner
 
 from archspec.cli.app import cli
-from archspec.spec.files import zoo_names
+from archspec.spec.shelves import zoo_names
 
 
 def run(*arguments):

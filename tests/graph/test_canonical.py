@@ -6,7 +6,7 @@ import pytest
 
 import archspec
 from archspec.graph.canonical import spec_hash
-from archspec.spec.files import zoo_names
+from archspec.spec.shelves import zoo_names
 from archspec.spec.writer import write
 from archspec.views.expanded import expanded
 

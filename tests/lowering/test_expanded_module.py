@@ -9,7 +9,7 @@ import archspec
 from archspec.graph.init_rules import initializer_of
 from archspec.lowering.module import network_source
 from archspec.lowering.verify import as_tuple
-from archspec.spec.files import zoo_names
+from archspec.spec.shelves import zoo_names
 from archspec.spec.writer import write
 from archspec.views.expanded import expanded
 

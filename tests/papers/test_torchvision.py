@@ -9,7 +9,7 @@ import torch
 
 import archspec
 from archspec.lowering.module import assemble, network_source
-from archspec.spec.files import zoo_names
+from archspec.spec.shelves import zoo_names
 
 # torchvision's compiled operations do not load beside a CPU-only torch, and its models need none of them.
 sys.modules.setdefault("torchvision._meta_registrations", types.ModuleType("torchvision._meta_registrations"))

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 import archspec
 from archspec import api
-from archspec.spec.files import zoo, zoo_names
+from archspec.spec.shelves import zoo, zoo_names
 
 
 @pytest.mark.parametrize("name", zoo_names())

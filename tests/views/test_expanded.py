@@ -7,7 +7,7 @@ import pytest
 from archspec import api
 from archspec.graph.graph import Graph
 from archspec.graph.init_rules import initializer_of
-from archspec.spec.files import zoo_names
+from archspec.spec.shelves import zoo_names
 from archspec.spec.writer import write
 from archspec.views.expanded import expanded
 

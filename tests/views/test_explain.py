@@ -10,7 +10,7 @@ import pytest
 
 from archspec import api
 from archspec.errors import SpecError
-from archspec.spec.files import zoo_names
+from archspec.spec.shelves import zoo_names
 from archspec.views.explain import explain_data, explain_text, origin, size_steps, size_text
 
 

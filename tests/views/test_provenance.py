@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 import archspec
 from archspec.cli.app import cli
-from archspec.spec.files import zoo_names
+from archspec.spec.shelves import zoo_names
 from archspec.spec.writer import write
 from archspec.views.expanded import expanded
 

@@ -14,15 +14,15 @@ import pytest
 from jsonschema import Draft7Validator
 from pydantic import BaseModel, Field
 
-from archspec import registry
 from archspec.block import Count, Primitive
 from archspec.errors import Source
 from archspec.initializers import INITIALIZERS
-from archspec.registry import BLOCKS, block_class
-from archspec.spec import files
+from archspec.plugins import Provider
+from archspec.registry import BLOCKS
 from archspec.spec.document import SECTIONS
 from archspec.spec.files import load
 from archspec.spec.reader import plain, read
+from archspec.spec.shelves import zoo
 from archspec.views.schema import form_problems, schema
 
 ROOT = Path(__file__).parents[2]
@@ -378,11 +378,11 @@ def test_mistake_of_a_golden_spec_that_its_own_schema_sees(name: str) -> None:
     assert not own(path).is_valid(data)
 
 
-@pytest.mark.parametrize("op", sorted(BLOCKS))
+@pytest.mark.parametrize("op", sorted(BLOCKS.builtin))
 def test_every_op_and_field_is_described(op: str) -> None:
     form = schema()["definitions"][f"op.{op}"]
-    assert form["description"] == block_class(op).__doc__.strip().replace("\n    ", "\n")  # type: ignore[union-attr]
-    for name, field in block_class(op).model_fields.items():
+    assert form["description"] == BLOCKS[op].__doc__.strip().replace("\n    ", "\n")  # type: ignore[union-attr]
+    for name, field in BLOCKS[op].model_fields.items():
         assert form["properties"][name]["description"]
         assert (name in form.get("required", [])) == field.is_required()
 
@@ -420,13 +420,9 @@ class Strange(Primitive, op="strange"):
 
 
 def test_fields_of_a_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(registry.BLOCKS, "strange", f"{__name__}:Strange")
     monkeypatch.setitem(sys.modules, __name__, sys.modules[Strange.__module__])
-    block_class.cache_clear()
-    try:
+    with BLOCKS.extended({"strange": Strange}, Provider("a plugin")):
         validator = Draft7Validator(schema())
-    finally:
-        block_class.cache_clear()
     Draft7Validator.check_schema(validator.schema)
     right = [
         "{curve: {steps: [1, =width], point: [=width, b]}}",
@@ -458,7 +454,7 @@ def test_command_writes_the_schema_of_a_spec(tmp_path: Path) -> None:
 
 
 def test_command_takes_a_library() -> None:
-    library = files.zoo() / "blocks" / "residual.yaml"
+    library = zoo() / "blocks" / "residual.yaml"
     assert form_problems(load(library)) == []
     done = archspec(str(library))
     assert done.returncode == 0

@@ -3,28 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from importlib import import_module
 
-from archspec.errors import Problem, SpecError, did_you_mean
+from archspec.errors import PluginError, Problem, SpecError, did_you_mean
 from archspec.graph.graph import Graph
+from archspec.plugins import Registry, known_hint
 
-PASSES: dict[str, str] = {
+Pass = Callable[[Graph], Graph]
+
+BUILT_IN = {
     "fully-convolutional": "archspec.graph.passes.fully_convolutional:fully_convolutional",
 }
 """name -> module:function."""
 
 
+def refusal(name: str, found: object) -> str:
+    """Why an object is not a pass, or nothing."""
+    return "" if callable(found) else f"is no pass: a pass is a function from graph to graph, found {found!r}"
+
+
+PASSES: Registry[Pass] = Registry("pass", BUILT_IN, refusal)
+"""name -> function: built-in, or of plugins."""
+
+
 def apply(graph: Graph, names: Iterable[str]) -> Graph:
     """A graph after some passes, in the order of their names. Errors: SpecError, also of each pass"""
-    for function in [_function(name) for name in names]:
+    for name, function in [(name, _function(name)) for name in names]:
         graph = function(graph)
+        if not isinstance(graph, Graph):
+            message = f"pass `{name}` must give a graph, found {graph!r}"
+            raise SpecError([Problem("broken-plugin", message, hint=f"a mistake of {PASSES.providers(name)[0]}")])
     return graph
 
 
-def _function(name: str) -> Callable[[Graph], Graph]:
-    if name not in PASSES:
-        hint = did_you_mean(name, PASSES, "passes")
-        raise SpecError([Problem("unknown-pass", f"there is no pass `{name}`", hint=hint)])
-    module, _, function = PASSES[name].partition(":")
-    found: Callable[[Graph], Graph] = getattr(import_module(module), function)
-    return found
+def _function(name: str) -> Pass:
+    try:
+        return PASSES[name]
+    except KeyError:
+        hint = known_hint("pass", name) or did_you_mean(name, PASSES, "passes")
+        raise SpecError([Problem("unknown-pass", f"there is no pass `{name}`", hint=hint)]) from None
+    except PluginError as error:
+        raise SpecError([error.problem()]) from error

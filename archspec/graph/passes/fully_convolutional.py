@@ -20,7 +20,7 @@ from archspec.graph.graph import Graph, InitRule, Node, digraph_of
 from archspec.graph.init_rules import initializer_of
 from archspec.graph.reinfer import inferred, problem_of
 from archspec.initializers import Constant, Initializer, worked_out
-from archspec.registry import block_class
+from archspec.registry import BLOCKS
 from archspec.tensor import CHW, Vector, by
 
 ACTIVATIONS = {"elu", "gelu", "hardsigmoid", "hardswish", "leaky_relu", "relu", "relu6", "sigmoid", "silu", "tanh"}
@@ -143,7 +143,7 @@ def _head(graph: Graph) -> frozenset[str]:
 
 
 def _changed(node: Node, op: str, fields: dict[str, Any]) -> Node:
-    block = block_class(op).model_validate(fields)
+    block = BLOCKS[op].model_validate(fields)
     assert isinstance(block, Primitive)
     return replace(node, op=op, block=block, fields=fields)
 

@@ -1,0 +1,106 @@
+"""Code that model.py carries along: functions and classes that a network calls and torch does not have.
+
+Of their file only what they need is taken: the top-level definitions that they use, in the order of the file, and the
+imports of these, which must be of torch or of Python's own library.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+from collections.abc import Iterable, Iterator
+from functools import cache
+
+from archspec.errors import BuildError
+
+PROVIDED = {"import torch", "from torch import nn", "from torch.nn import functional as F", "import torch.nn as nn"}
+PROVIDED |= {"import torch.nn.functional as F"}
+"""What model.py imports for itself."""
+
+
+@cache
+def _tree(module: str) -> tuple[str, ast.Module]:
+    source = inspect.getsource(sys.modules[module])
+    return source, ast.parse(source)
+
+
+def needed(module: str, roots: Iterable[str]) -> list[str]:
+    """The names that a file must give for some of its definitions to work: these and what they use."""
+    definitions = {name: node for node in _tree(module)[1].body for name in _defines(node)}
+    found: set[str] = set()
+    open_names = [name for name in roots if name in definitions]
+    while open_names:
+        name = open_names.pop()
+        if name not in found:
+            found.add(name)
+            open_names += [used for used in _uses(definitions[name]) if used in definitions]
+    return [name for name in definitions if name in found]
+
+
+def carried_source(module: str, names: Iterable[str]) -> str:
+    """The source of these definitions, after the imports that they need.
+
+    Errors: BuildError if one of them uses something that is neither torch's nor Python's own
+    """
+    wanted = set(names)
+    source, tree = _tree(module)
+    lines = source.splitlines()
+    nodes = [node for node in tree.body if wanted & set(_defines(node))]
+    used = {name for node in nodes for name in _uses(node)}
+    pieces = [*dict.fromkeys(_import(module, name, statement) for name, statement in _imports(tree) if name in used)]
+    pieces = [piece for piece in pieces if piece not in PROVIDED]
+    head = "\n".join(pieces)
+    texts = [head] if head else []
+    for node in nodes:
+        for inner in ast.walk(node):
+            if isinstance(inner, ast.Import | ast.ImportFrom):
+                _refuse_foreign(module, inner)
+        decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+        first = min([node.lineno, *(decorator.lineno for decorator in decorators)])
+        texts.append("\n".join(lines[first - 1 : node.end_lineno]))
+    return "\n\n\n".join(texts)
+
+
+def _defines(node: ast.stmt) -> list[str]:
+    """The names that a statement of a file defines."""
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return [node.name]
+    if isinstance(node, ast.Assign | ast.AnnAssign):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        return [target.id for target in targets if isinstance(target, ast.Name)]
+    return []
+
+
+def _uses(node: ast.AST) -> Iterator[str]:
+    return (inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name))
+
+
+def _imports(tree: ast.Module) -> Iterator[tuple[str, ast.Import | ast.ImportFrom]]:
+    """The names that the imports of a file give, those for type checkers too."""
+    for node in tree.body:
+        inside = node.body if isinstance(node, ast.If) else [node]
+        for statement in inside:
+            if isinstance(statement, ast.Import | ast.ImportFrom):
+                for alias in statement.names:
+                    yield alias.asname or alias.name.split(".")[0], statement
+
+
+def _import(module: str, name: str, statement: ast.Import | ast.ImportFrom) -> str:
+    """The import of one name."""
+    _refuse_foreign(module, statement)
+    alias = next(alias for alias in statement.names if name in (alias.asname, alias.name.split(".")[0]))
+    only = ast.Import([alias]) if isinstance(statement, ast.Import) else ast.ImportFrom(statement.module, [alias], 0)
+    return ast.unparse(only)
+
+
+def _refuse_foreign(module: str, statement: ast.Import | ast.ImportFrom) -> None:
+    names = [alias.name for alias in statement.names] if isinstance(statement, ast.Import) else [statement.module or ""]
+    for name in names:
+        if (isinstance(statement, ast.ImportFrom) and statement.level) or not _is_allowed(name.partition(".")[0]):
+            message = f"{module} imports {name or '.'}: code that model.py carries imports only torch"
+            raise BuildError(f"{message}, or what comes with Python")
+
+
+def _is_allowed(package: str) -> bool:
+    return package in ("torch", "typing_extensions") or package in sys.stdlib_module_names
