@@ -137,7 +137,7 @@ class Compiler:
             wanted = f"[{', '.join(axis.name for axis in fields(kind))}]"
         elif right:
             message = f"input `{name}` has {len(sizes)} axes, found {shown(dims)}; it must have 1 or 3"
-            hint = f"{wanted}; the batch axis is implied; other kinds by name: {{KIND: [...]}}"
+            hint = f"{wanted}; the batch axis is implied"
             self.report("bad-input", message, position, hint=hint)
         return self.report("bad-input", f"input `{name}` must be {wanted}, each from 1, found {shown(dims)}", position)
 
