@@ -22,7 +22,7 @@ LAYERS = [
     ["plugins"],
     ["tensor"],
     ["initializers"],
-    ["block"],
+    ["block", "view"],
     ["ops"],
     ["blocks"],
     ["registry"],

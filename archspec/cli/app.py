@@ -18,6 +18,7 @@ COMMANDS = {
     "schema": "Print a JSON Schema of specs, for editors.",
     "summary": "Print the layers of a spec with shapes, params and MACs.",
     "validate": "Check specs, with the numbers they expect of themselves.",
+    "view": "Show a network by a view that archspec or a plugin brings.",
     "weights": "Compare files of weights with specs.",
 }
 

@@ -1,0 +1,104 @@
+"""archspec view"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from archspec.cli.options import Chosen, WeightsOptions, spec_options, weights_options
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from archspec.graph.graph import Graph
+    from archspec.view import View
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """The network of a command line, built when its module is asked for."""
+
+    graph: Graph
+    seed: int
+    weights: WeightsOptions
+
+    def module(self) -> nn.Module:
+        from archspec.lowering.build import lower
+        from archspec.lowering.weights import put, read_weights
+
+        loaded = read_weights(self.graph, self.weights.file, *self.weights.about()) if self.weights.file else None
+        module = lower(self.graph, self.seed)
+        if loaded:
+            put(module, loaded)
+        return module
+
+
+@click.command()
+@click.argument("view", metavar="VIEW")
+@click.argument("spec")
+@spec_options(passes=True, outputs=True)
+@click.option("--option", "-o", "options", multiple=True, metavar="NAME=VALUE", help="An option of the view.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the first parameter values.")
+@weights_options
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--out", type=click.Path(dir_okay=False), default=None, help="File for the picture, SVG.")
+def view(
+    view: str,
+    spec: str,
+    chosen: Chosen,
+    options: tuple[str, ...],
+    seed: int,
+    weights: WeightsOptions,
+    as_json: bool,
+    out: str | None,
+) -> None:
+    """Show a network by a VIEW: `memory`, or one that a plugin brings.
+
+    `archspec plugins` lists the views that are installed; the fields of a view are its options.
+    """
+    import json
+    from pathlib import Path
+
+    made = _view(view, options)
+    report = made.show(_Subject(chosen.compile(spec), seed, weights))
+    if out is not None:
+        if not report.svg:
+            raise click.UsageError(f"the view `{view}` has no picture for --out")
+        from archspec.file import write_file
+
+        write_file(Path(out), report.svg.encode())
+    click.echo(json.dumps(report.data, indent=1) if as_json else report.text)
+    if out is not None:
+        click.echo(f"wrote {out}", err=as_json)
+
+
+def _view(name: str, options: tuple[str, ...]) -> View:
+    """The view with its options. Errors: SpecError"""
+    from archspec.errors import PluginError, Position, Problem, Source, SpecError, did_you_mean
+    from archspec.plugins import known_hint
+    from archspec.spec.reader import plain, read
+    from archspec.spec.validation import validated
+    from archspec.views import VIEWS
+
+    try:
+        cls = VIEWS[name]
+    except KeyError:
+        hint = known_hint("view", name) or did_you_mean(name, VIEWS, "views")
+        raise SpecError([Problem("unknown-view", f"there is no view `{name}`", hint=hint)]) from None
+    except PluginError as error:
+        raise SpecError([error.problem()]) from error
+    given: dict[str, Any] = {}
+    for text in options:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise click.BadParameter(f"write --option NAME=VALUE, found {text!r}", param_hint="--option")
+        source = Source(f"--option {key}", value)
+        given[key] = plain(read(source)) if value.strip() else None
+    problems: list[Problem] = []
+    at = Position(Source(f"--option of {name}", ""), 1, 1)
+    made = validated(cls, given, None, at, name, problems)
+    if made is None:
+        raise SpecError([Problem(p.slug, p.message, hint=p.hint) for p in problems])
+    return made
