@@ -168,10 +168,24 @@ class Graph:
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
         """State-dict keys and shapes, in order."""
         shapes: dict[str, tuple[int, ...]] = {}
+        bare = False
         for node in self:
             shapes |= {node.key(name): weight.shape for name, weight in node.weights.items()}
             shapes |= {node.key(name): buffer.shape for name, buffer in node.buffers.items()}
-        return shapes
+            bare = bare or "" in node.weights
+        return {key: shapes[key] for key in torch_order(list(shapes), 0)} if bare else shapes
+
+
+def torch_order(keys: list[str], depth: int) -> list[str]:
+    """Keys as a state dict has them: a module's own first, then those of the modules in it, one after another."""
+    own, inside = [], dict[str, list[str]]()
+    for key in keys:
+        names = key.split(".")
+        if len(names) == depth + 1:
+            own.append(key)
+        else:
+            inside.setdefault(names[depth], []).append(key)
+    return own + [key for group in inside.values() for key in torch_order(group, depth + 1)]
 
 
 def digraph_of(nodes: Iterable[Node]) -> nx.DiGraph[str]:

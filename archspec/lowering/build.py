@@ -9,7 +9,7 @@ import torch
 from archspec.errors import BuildError
 from archspec.graph.graph import Graph
 from archspec.lowering.initialize import initialize
-from archspec.lowering.module import Network, assemble, network_source
+from archspec.lowering.module import Network, assemble, plan
 
 
 def lower(
@@ -29,22 +29,33 @@ def lower(
     if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
         raise TypeError(f"`dtype` must be a floating-point type of torch, such as torch.float32, found {dtype!r}")
     names = device_names(graph, devices)
-    source, constructions = network_source(graph, names)
+    made = plan(graph, names)
     try:
         with torch.random.fork_rng(devices=[]):
-            network = assemble(source, constructions)
+            network = assemble(made)
         _check_state(network, graph)
         initialize(network, graph, seed)
         network.to(device=device, dtype=dtype)
         for node in graph.layers if names else ():
             if node.weights or node.buffers:
-                network.get_submodule(node.name).to(names[node.place])
+                _move(network, node.name, names[node.place])
         return network
     except (RuntimeError, MemoryError, AssertionError) as error:
         if "memory" in str(error) or isinstance(error, MemoryError):
             size = graph.params * 4 / 2**30
             raise BuildError(f"{graph.name} has {graph.params:,} params, {size:.1f} GiB in float32: no room") from None
         raise BuildError(f"{graph.name}: {str(error).splitlines()[0]}") from error
+
+
+def _move(network: Network, path: str, device: str) -> None:
+    """Put the module or parameter at a path on a device."""
+    holder, _, name = path.rpartition(".")
+    at = network.get_submodule(holder)
+    if name in at._parameters:
+        parameter = at.get_parameter(name)
+        parameter.data = parameter.data.to(device)
+    else:
+        at.get_submodule(name).to(device)
 
 
 def device_names(graph: Graph, devices: Sequence[torch.device | str]) -> tuple[str, ...]:

@@ -34,6 +34,8 @@ class Emitter:
     graph: fx.Graph = field(default_factory=fx.Graph)
     constructions: dict[str, Construction] = field(default_factory=dict)
     """By path of the layer."""
+    parameters: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    """Shapes of the parameters that are layers themselves, by path."""
     layer: Node | None = None
     shapes: tuple[Any, ...] = ()
     """Shapes of the present layer's inputs, each of the kind that its `infer` takes."""
@@ -57,6 +59,18 @@ class Emitter:
         _refuse_objects(path, [*literals, *kwargs.values()])
         self.constructions[path] = made
         return self._emit("call_module", path, values, {})
+
+    def parameter(self) -> fx.Proxy:
+        """The parameter that the layer itself is: the one that the block declares under the name ""."""
+        assert self.layer is not None and self.layer.block is not None
+        path = self.layer.shares or self.layer.name
+        if not self.layer.shares:
+            declared = self.layer.weights
+            if list(declared) != [""]:
+                message = f"it declares {', '.join(map(repr, declared)) or 'none'}"
+                raise BuildError(f'{path}: a layer that is a parameter declares just one, called "", but {message}')
+            self.parameters[path] = declared[""].shape
+        return self._emit("get_attr", path, (), {})
 
     def moved(self, value: fx.Proxy, device: str) -> fx.Proxy:
         """A value on another device."""

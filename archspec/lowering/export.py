@@ -21,7 +21,7 @@ from torch.export import ExportedProgram
 
 from archspec.errors import BuildError
 from archspec.graph.graph import Graph
-from archspec.lowering.module import Network, assemble, network_source
+from archspec.lowering.module import Network, assemble, plan
 from archspec.lowering.verify import as_tuple
 
 SUFFIXES = {"onnx": ".onnx", "torch-export": ".pt2"}
@@ -83,8 +83,8 @@ def _evaluated(module: nn.Module, inference: Graph) -> Network:
 
     The class of a named tuple would be unknown to whoever loads the file.
     """
-    source, constructions = network_source(inference)
-    network = assemble(source, constructions)
+    made = plan(inference)
+    network = assemble(made)
     state = module.state_dict()
     network.load_state_dict({name: state[name] for name in network.state_dict()}, assign=True)
     network.eval().requires_grad_(False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import linecache
 import re
 from collections import namedtuple
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -34,8 +35,18 @@ class Group(nn.Module):
     """A named group of modules; the network's own forward calls what is inside."""
 
 
-def network_source(graph: Graph, devices: tuple[str, ...] = ()) -> tuple[str, dict[str, Construction]]:
-    """The source of a network's forwards, and how its modules are made."""
+@dataclass(frozen=True)
+class Plan:
+    """What a network is made of."""
+
+    source: str
+    """Of its forwards."""
+    parts: dict[str, Construction | tuple[int, ...]]
+    """By path, in file order: how a module is made, or the shape of a parameter that is a layer itself."""
+
+
+def plan(graph: Graph, devices: tuple[str, ...] = ()) -> Plan:
+    """The source of a network's forwards, and how its modules and parameters are made."""
     training, evaluation = emit(graph, True, devices), emit(graph, False, devices)
     imports: dict[str, str] = {}
     bodies = [
@@ -54,7 +65,9 @@ def network_source(graph: Graph, devices: tuple[str, ...] = ()) -> tuple[str, di
         f"        return {_wrapped('Training', names, inputs)}",
         f"    return {_wrapped('Eval', main, inputs)}",
     ]
-    return "\n".join(lines) + "\n", training.constructions
+    made: dict[str, Construction | tuple[int, ...]] = {**training.constructions, **training.parameters}
+    parts = {node.name: made[node.name] for node in graph if node.name in made}
+    return Plan("\n".join(lines) + "\n", parts)
 
 
 def _wrapped(which: str, names: list[str], inputs: str) -> str:
@@ -128,17 +141,20 @@ def revive(source: str) -> Network:
     return cls.__new__(cls)
 
 
-def assemble(source: str, constructions: dict[str, Construction]) -> Network:
+def assemble(plan: Plan) -> Network:
     """The network with all its modules made, its parameters not yet initialised."""
-    network = network_class(source)()
-    network._source = source
+    network = network_class(plan.source)()
+    network._source = plan.source
     with NoInit(), torch.device("cpu"):
-        for path, made in constructions.items():
+        for path, made in plan.parts.items():
             *groups, name = path.split(".")
             at: nn.Module = network
             for group in groups:
                 if group not in at._modules:
                     at.add_module(group, Group())
                 at = at._modules[group]  # type: ignore[assignment]
-            at.add_module(name, made.cls(*made.args, **made.kwargs))
+            if isinstance(made, Construction):
+                at.add_module(name, made.cls(*made.args, **made.kwargs))
+            else:
+                at.register_parameter(name, nn.Parameter(torch.empty(made)))
     return network

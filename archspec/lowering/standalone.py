@@ -128,6 +128,8 @@ class Standalone:
         taken = {self.main, *self.names, *(str(node.target) for node in self.inputs)}
         roots: dict[str, list[str]] = {}
         for node in self.training.graph.nodes:
+            if node.op == "get_attr":
+                continue
             if node.op == "call_module":
                 name = public_name(self.training.constructions[str(node.target)].cls)
             else:
@@ -232,6 +234,9 @@ class Standalone:
         use.skeleton = tuple(skeleton)
 
     def _sketch_node(self, child: str, node: Value, local: dict[Value, str], slots: list[Slot]) -> tuple[Any, ...]:
+        if node.op == "get_attr":
+            slots.append(Slot(child, "shape", self.training.parameters[str(node.target)]))
+            return ("parameter",)
         if node.op == "call_module":
             made = self.training.constructions[str(node.target)]
             slots += _construction_slots(child, made)
@@ -408,7 +413,10 @@ class ClassWriter:
         inner = set(child.code)
         texts: dict[Value, str] = {}
         for node in child.code:
-            text = self._module(child, node, texts) if node.op == "call_module" else self._call(node, texts)
+            if node.op == "get_attr":
+                text = self._parameter(child, node)
+            else:
+                text = self._module(child, node, texts) if node.op == "call_module" else self._call(node, texts)
             users = [user for user in node.users if user in inner]
             if node is not child.code[-1] and len(users) == 1 and len(node.users) == 1:
                 texts[node] = text
@@ -424,6 +432,12 @@ class ClassWriter:
         """A value whose absence in evaluation means that the whole group is absent."""
         values = list(self.part.values())
         return next((value for value in values if not self.standalone._trains_only(value)), values[-1])
+
+    def _parameter(self, child: Part, node: Value) -> str:
+        """A parameter that is a layer itself."""
+        if not is_shared(node):
+            self._assign(child.name, f"nn.Parameter(torch.empty({self._literal()[0]}))", "register_parameter")
+        return _attribute(inside(self.part, str(node.target)))
 
     def _module(self, child: Part, node: Value, texts: dict[Value, str]) -> str:
         if not is_shared(node):
@@ -442,7 +456,7 @@ class ClassWriter:
         name = self.standalone._function_name(made.cls)
         return f"{name}({', '.join([*positional, *named])})"
 
-    def _assign(self, name: str, text: str) -> None:
+    def _assign(self, name: str, text: str, otherwise: str = "add_module") -> None:
         """Write down a child; those of a dissolved group are in an empty module of its name."""
         outer, _, last = name.rpartition(".")
         if outer and outer not in self.containers:
@@ -451,7 +465,7 @@ class ClassWriter:
         if last.isidentifier() and not keyword.iskeyword(last):
             self.init.append(f"{_attribute(name)} = {text}")
         else:
-            self.init.append(f"{_attribute(outer)}.add_module({last!r}, {text})")
+            self.init.append(f"{_attribute(outer)}.{otherwise}({last!r}, {text})")
 
     def _call(self, node: Value, texts: dict[Value, str]) -> str:
         names = _argument_names(node.target, len(node.args))
@@ -661,8 +675,8 @@ def inside(part: Part, path: str) -> str:
 
 
 def is_shared(node: Value) -> bool:
-    """Whether a node calls the module of another layer."""
-    return node.op == "call_module" and node.target != node.meta["layer"]
+    """Whether a node uses the module or parameter of another layer."""
+    return node.op in ("call_module", "get_attr") and node.target != node.meta["layer"]
 
 
 def dissolved_groups(graph: Graph) -> set[str]:

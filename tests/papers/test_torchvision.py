@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import archspec
-from archspec.lowering.module import assemble, network_source
+from archspec.lowering.module import assemble, plan
 from archspec.spec.shelves import zoo_names
 
 # torchvision's compiled operations do not load beside a CPU-only torch, and its models need none of them.
@@ -63,7 +63,7 @@ def peer_of(spec):
 def ours_of(spec, peer):
     """Our module of a spec, made without values, holding the very tensors of its peer."""
     with torch.device("meta"):
-        ours = assemble(*network_source(archspec.compile(spec)))
+        ours = assemble(plan(archspec.compile(spec)))
     ours.load_state_dict(peer.state_dict(), assign=True)
     return ours
 
