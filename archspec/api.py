@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,8 @@ from archspec.graph.compile import MAX_NODES
 from archspec.graph.compile import compile as compile_spec
 from archspec.graph.expectations import check, refuse_unused_rules
 from archspec.graph.graph import Graph
+from archspec.plugins import Provider
+from archspec.registry import BLOCKS, blocks_of
 from archspec.spec import files
 from archspec.spec.document import Spec
 
@@ -18,9 +21,14 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from archspec.block import Block
     from archspec.spec.renames import Rename
 
 Named = str | os.PathLike[str]
+
+
+Blocks = Iterable["type[Block] | Named"]
+"""Blocks of one's own: classes, or Python files that define some."""
 
 
 def load(
@@ -49,14 +57,27 @@ def compile(
     max_nodes: int = MAX_NODES,
     passes: str | Iterable[str] = (),
     outputs: str | Iterable[str] = (),
+    blocks: Blocks = (),
 ) -> Graph:
     """The graph of a spec: its layers in execution order with shapes, params and MACs. Never imports torch.
 
     `passes` are names of changes to the whole network, such as `fully-convolutional`, made in their order.
     `outputs` are paths of layers and groups, whose values take the place of the spec's outputs; what they do not
-    depend on is left out.
-    Errors: SpecError with every problem of the spec
+    depend on is left out. `blocks` are blocks of your own that the spec may use: classes, or Python files of them.
+    Errors: SpecError with every problem of the spec; PluginError if an op of `blocks` is taken
     """
+    with _known(blocks):
+        return _compile(spec, set, inputs, max_nodes, passes, outputs)
+
+
+def _compile(
+    spec: Spec | Named,
+    set: Mapping[str, Any] | None,
+    inputs: Mapping[str, Sequence[int]] | None,
+    max_nodes: int,
+    passes: str | Iterable[str],
+    outputs: str | Iterable[str],
+) -> Graph:
     loaded = spec if isinstance(spec, Spec) else load(spec)
     settings, sizes = {**loaded.settings, **(set or {})}, {**loaded.sizes, **(inputs or {})}
     changes = _texts(passes)
@@ -69,6 +90,19 @@ def compile(
         graph = apply(graph, changes)
         graph = with_inputs(graph, sizes) if sizes else graph
     return _with_outputs(graph, outputs)
+
+
+@contextmanager
+def _known(blocks: Blocks) -> Iterator[None]:
+    """While it lasts, these blocks are known. Errors: PluginError if an op is taken"""
+    with ExitStack() as stack:
+        for given in (blocks,) if isinstance(blocks, str | os.PathLike | type) else blocks:
+            if isinstance(given, type):
+                found, owner = {given.op: given}, Provider(f"{given.__module__}.{given.__qualname__}")
+            else:
+                found, owner = blocks_of(given)
+            stack.enter_context(BLOCKS.extended(found, owner))
+        yield
 
 
 def _with_outputs(graph: Graph, outputs: str | Iterable[str]) -> Graph:
@@ -88,11 +122,13 @@ def validate(
     set: Mapping[str, Any] | None = None,
     inputs: Mapping[str, Sequence[int]] | None = None,
     max_nodes: int = MAX_NODES,
+    blocks: Blocks = (),
 ) -> Graph:
     """Compile a spec and check the numbers it expects of itself. Errors: SpecError"""
     loaded = spec if isinstance(spec, Spec) else load(spec)
     settings, sizes = {**loaded.settings, **(set or {})}, {**loaded.sizes, **(inputs or {})}
-    return check(loaded, settings, max_nodes, sizes)
+    with _known(blocks):
+        return check(loaded, settings, max_nodes, sizes)
 
 
 def build(
@@ -111,6 +147,7 @@ def build(
     passes: str | Iterable[str] = (),
     outputs: str | Iterable[str] = (),
     freeze: str | Iterable[str] = (),
+    blocks: Blocks = (),
 ) -> nn.Module:
     """The torch module of a spec, in training mode, with its parameters initialised from `seed`.
 
@@ -120,8 +157,8 @@ def build(
     `weights` is a safetensors file or a PyTorch checkpoint that covers every tensor of the spec and has no others,
     but for those that the globs of `allow_missing` and `allow_unexpected` name; `rename` takes its names to the
     spec's, from a YAML file or a dict.
-    `passes` and `outputs` are as for `compile`. `freeze` are globs on paths: the parameters of what they match, and of
-    what is inside, are not trained.
+    `passes`, `outputs` and `blocks` are as for `compile`. `freeze` are globs on paths: the parameters of what they
+    match, and of what is inside, are not trained.
     Errors: SpecError, BuildError
     """
     from archspec.graph.freeze import frozen
@@ -135,7 +172,7 @@ def build(
     if isinstance(spec, Graph):
         whole = apply(spec, _texts(passes))
     else:
-        whole = compile(spec, set=set, inputs=inputs, passes=passes)
+        whole = compile(spec, set=set, inputs=inputs, passes=passes, blocks=blocks)
     graph = _with_outputs(whole, outputs)
     untrained = frozen(graph, _texts(freeze))
     loaded = None

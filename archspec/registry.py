@@ -5,8 +5,15 @@ A class is imported when its op is first used, so that a command pays only for w
 
 from __future__ import annotations
 
+import os
+import re
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
 from archspec.block import Block
-from archspec.plugins import Registry
+from archspec.errors import PluginError
+from archspec.plugins import Provider, Registry
 
 
 def refusal(op: str, found: object) -> str:
@@ -69,3 +76,43 @@ BUILT_IN = {
 
 BLOCKS: Registry[type[Block]] = Registry("op", BUILT_IN, refusal)
 """op -> class: built-in, of plugins, or added from a file."""
+
+
+def blocks_of(path: str | os.PathLike[str]) -> tuple[dict[str, type[Block]], Provider]:
+    """The blocks that a Python file defines, by op, and the file as who brings them.
+
+    The file is run, so only a user may name it, never a spec. Its folder can be imported from, as that of a script.
+    Errors: PluginError if there is no such file, it cannot be run, or it defines no block
+    """
+    file, owner = Path(path), Provider(os.fspath(path))
+    if not file.is_file() or file.suffix != ".py":
+        found = "this is a folder" if file.is_dir() else "this is no Python file" if file.exists() else "no such file"
+        raise PluginError("missing-file", f"{owner}: {found}", "a file of blocks ends in .py")
+    folder = str(file.resolve().parent)
+    if folder not in sys.path:
+        sys.path.append(folder)
+    name = "blocks_of_" + re.sub(r"\W", "_", str(file.resolve().with_suffix("")))
+    if name not in sys.modules:
+        _run(file, name, owner)
+    blocks = {cls.op: cls for cls in vars(sys.modules[name]).values() if _is_block(cls, name)}
+    if not blocks:
+        hint = 'a block is a class such as `class Gate(Primitive, op="gate")`; see docs/plugins.md'
+        raise PluginError("broken-plugin", f"{owner} defines no block", hint)
+    return blocks, owner
+
+
+def _run(file: Path, name: str, owner: Provider) -> None:
+    """Import a file under a name of its own."""
+    described = spec_from_file_location(name, file)
+    assert described is not None and described.loader is not None
+    sys.modules[name] = module_from_spec(described)
+    try:
+        described.loader.exec_module(sys.modules[name])
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        message = f"{owner} cannot be run: {type(error).__name__}: {error}".rstrip(": ")
+        raise PluginError("broken-plugin", message, "--debug shows its traceback") from error
+
+
+def _is_block(found: object, module: str) -> bool:
+    return isinstance(found, type) and issubclass(found, Block) and found.__module__ == module and bool(found.op)

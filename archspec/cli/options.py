@@ -43,6 +43,22 @@ def sizes(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -
     return found
 
 
+def blocks(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> None:
+    """`--blocks ./my_blocks.py`: the blocks of a Python file are known for as long as the command runs."""
+    for path in values:
+        from archspec.registry import BLOCKS, blocks_of
+
+        BLOCKS.add(*blocks_of(path))
+
+
+def blocks_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The option that adds blocks of one's own; it works before the command does."""
+    option = click.option(
+        "--blocks", multiple=True, metavar="FILE.py", callback=blocks, expose_value=False, help=BLOCKS_HELP
+    )
+    return option(command)
+
+
 def _paths(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[str, ...]:
     if value is None:
         return ()
@@ -101,7 +117,7 @@ def spec_options(*, passes: bool = False, outputs: bool = False) -> Callable[[Ca
         found: Callable[..., Any] = with_chosen
         for option in reversed(options):
             found = option(found)
-        return found
+        return blocks_option(found)
 
     return decorate
 
@@ -109,7 +125,8 @@ def spec_options(*, passes: bool = False, outputs: bool = False) -> Callable[[Ca
 CHOSEN = ("settings", "inputs", "max_nodes", "passes", "outputs")
 SET_HELP = "Set a param."
 INPUT_HELP = "Resize an input."
-PASS_HELP = "Change the network: fully-convolutional."
+PASS_HELP = "Change the network, such as fully-convolutional."
+BLOCKS_HELP = "Know the blocks of this Python file, which is run."
 OUTPUTS_HELP = "Give these layers' values, and leave out the rest."
 
 

@@ -35,7 +35,7 @@ class Emitter:
     constructions: dict[str, Construction] = field(default_factory=dict)
     """By path of the layer."""
     parameters: dict[str, tuple[int, ...]] = field(default_factory=dict)
-    """Shapes of the parameters that are layers themselves, by path."""
+    """Shapes of the parameters that functions use, by path."""
     layer: Node | None = None
     shapes: tuple[Any, ...] = ()
     """Shapes of the present layer's inputs, each of the kind that its `infer` takes."""
@@ -60,16 +60,21 @@ class Emitter:
         self.constructions[path] = made
         return self._emit("call_module", path, values, {})
 
-    def parameter(self) -> fx.Proxy:
-        """The parameter that the layer itself is: the one that the block declares under the name ""."""
-        assert self.layer is not None and self.layer.block is not None
-        path = self.layer.shares or self.layer.name
+    def parameter(self, name: str = "") -> fx.Proxy:
+        """A parameter that the block declares, for use in functions; "" is the one that the layer itself is."""
+        assert self.layer is not None
+        owner = self.layer.shares or self.layer.name
+        path = f"{owner}.{name}" if name else owner
         if not self.layer.shares:
-            declared = self.layer.weights
-            if list(declared) != [""]:
-                message = f"it declares {', '.join(map(repr, declared)) or 'none'}"
-                raise BuildError(f'{path}: a layer that is a parameter declares just one, called "", but {message}')
-            self.parameters[path] = declared[""].shape
+            if name not in self.layer.weights:
+                known = ", ".join(map(repr, self.layer.weights)) or "none"
+                raise BuildError(f"{owner}: `lower` asks for the parameter {name!r}, its block declares {known}")
+            self.parameters[path] = self.layer.weights[name].shape
+        for node in reversed(self.graph.nodes):
+            if node.meta.get("layer") != self.layer.name:
+                break
+            if (node.op, node.target) == ("get_attr", path):
+                return fx.Proxy(node)
         return self._emit("get_attr", path, (), {})
 
     def moved(self, value: fx.Proxy, device: str) -> fx.Proxy:

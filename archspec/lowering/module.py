@@ -42,7 +42,7 @@ class Plan:
     source: str
     """Of its forwards."""
     parts: dict[str, Construction | tuple[int, ...]]
-    """By path, in file order: how a module is made, or the shape of a parameter that is a layer itself."""
+    """By path, in file order: how a module is made, or the shape of a parameter that functions use."""
 
 
 def plan(graph: Graph, devices: tuple[str, ...] = ()) -> Plan:
@@ -66,7 +66,8 @@ def plan(graph: Graph, devices: tuple[str, ...] = ()) -> Plan:
         f"    return {_wrapped('Eval', main, inputs)}",
     ]
     made: dict[str, Construction | tuple[int, ...]] = {**training.constructions, **training.parameters}
-    parts = {node.name: made[node.name] for node in graph if node.name in made}
+    paths = (path for node in graph for path in (node.name, *map(node.key, node.weights)))
+    parts = {path: made[path] for path in paths if path in made}
     return Plan("\n".join(lines) + "\n", parts)
 
 

@@ -434,10 +434,11 @@ class ClassWriter:
         return next((value for value in values if not self.standalone._trains_only(value)), values[-1])
 
     def _parameter(self, child: Part, node: Value) -> str:
-        """A parameter that is a layer itself."""
+        """A parameter that functions use."""
+        path = inside(self.part, str(node.target))
         if not is_shared(node):
-            self._assign(child.name, f"nn.Parameter(torch.empty({self._literal()[0]}))", "register_parameter")
-        return _attribute(inside(self.part, str(node.target)))
+            self._assign(path, f"nn.Parameter(torch.empty({self._literal()[0]}))", "register_parameter")
+        return _attribute(path)
 
     def _module(self, child: Part, node: Value, texts: dict[Value, str]) -> str:
         if not is_shared(node):
@@ -675,8 +676,11 @@ def inside(part: Part, path: str) -> str:
 
 
 def is_shared(node: Value) -> bool:
-    """Whether a node uses the module or parameter of another layer."""
-    return node.op in ("call_module", "get_attr") and node.target != node.meta["layer"]
+    """Whether a node uses the module or a parameter of another layer."""
+    layer, target = node.meta["layer"], str(node.target)
+    if node.op == "get_attr":
+        return target != layer and not target.startswith(f"{layer}.")
+    return node.op == "call_module" and target != layer
 
 
 def dissolved_groups(graph: Graph) -> set[str]:
