@@ -7,6 +7,7 @@ from importlib import import_module
 import click
 
 COMMANDS = {
+    "blocks": "List the blocks that a spec can use, or document one.",
     "build": "Compile a spec to a PyTorch module, try it, and write it out.",
     "diff": "Print what differs between two specs, or two settings of one.",
     "expand": "Print a spec with every block, repeat and expression worked out.",
@@ -15,6 +16,8 @@ COMMANDS = {
     "fmt": "Format spec files in place; comments and data stay as they are.",
     "list": "List the specs of the zoo with params, MACs and paper.",
     "new": "Write a commented spec to begin with.",
+    "plugin": "Begin a package of blocks and specs.",
+    "plugins": "List the installed plugins: what each brings, and whether it is healthy.",
     "schema": "Print a JSON Schema of specs, for editors.",
     "summary": "Print the layers of a spec with shapes, params and MACs.",
     "validate": "Check specs, with the numbers they expect of themselves.",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from archspec.errors import PluginError
+from archspec.errors import ArchspecError, PluginError, Problem
 from archspec.plugins import GROUPS, Provider, built_in, folder, installed, provider
+from archspec.spec.document import LIBRARY_SECTIONS, BlockDefinition, check_header, parse_spec
+from archspec.spec.reader import decode, read
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +61,32 @@ def on_shelf(relative: str) -> tuple[Shelf, Path] | None:
     return found[0] if found else None
 
 
-def library_of(block: str) -> str:
-    """The library on a shelf that defines a block, as `use` names it; or nothing."""
-    from archspec.errors import ArchspecError
-    from archspec.spec.reader import Mapping, decode, read
+@dataclass(frozen=True, slots=True)
+class Library:
+    """A library of blocks on a shelf."""
 
+    owner: Provider
+    path: str
+    """As `use` names it."""
+    blocks: Mapping[str, BlockDefinition]
+
+
+def libraries() -> list[Library]:
+    """The libraries of all shelves; files that are none, or are wrong, are left out."""
+    found = []
     for shelf in shelves():
         for path in sorted(shelf.folder.glob("*/*.yaml")):
+            problems: list[Problem] = []
             try:
-                root = read(decode(path.read_bytes(), str(path)))
+                root = check_header(read(decode(path.read_bytes(), str(path))), LIBRARY_SECTIONS, "a library", problems)
+                blocks = parse_spec(root, []).blocks
             except (ArchspecError, OSError):
                 continue
-            blocks = root.get("blocks") if isinstance(root, Mapping) else None
-            if isinstance(blocks, Mapping) and blocks.get(block) is not None:
-                return str(path.relative_to(shelf.folder))
-    return ""
+            if blocks and not problems:
+                found.append(Library(shelf.owner, str(path.relative_to(shelf.folder)), blocks))
+    return found
+
+
+def library_of(block: str) -> str:
+    """The library on a shelf that defines a block, as `use` names it; or nothing."""
+    return next((library.path for library in libraries() if block in library.blocks), "")

@@ -1,0 +1,65 @@
+"""archspec plugin"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import click
+
+STARTER = Path(__file__).with_name("starter_plugin")
+NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
+
+
+@click.group()
+def plugin() -> None:
+    """Begin a package of blocks and specs."""
+
+
+@plugin.command()
+@click.argument("name")
+@click.option("--out", type=click.Path(file_okay=False), default=".", help="Folder to make the package's folder in.")
+def new(name: str, out: str) -> None:
+    """Write a complete package, archspec-NAME, whose tests pass as written.
+
+    It has one block, its tests by the kit, a spec that uses it, and a README. Nothing is overwritten.
+    """
+    from archspec.errors import ArchspecError
+    from archspec.registry import BLOCKS
+
+    short = name.lower().replace("_", "-").removeprefix("archspec-")
+    if not NAME.fullmatch(short) or short == "starter":
+        rule = "lower case words with `-` between them, beginning with a letter"
+        raise click.BadParameter(f"{name!r} cannot name a plugin: {rule}", param_hint="NAME")
+    op = short.replace("-", "_")
+    if op in BLOCKS.builtin or not op.isidentifier() or _is_word(op):
+        taken = "is a built-in op" if op in BLOCKS.builtin else "is a word of Python"
+        raise click.BadParameter(f"its block would be called {op!r}, which {taken}", param_hint="NAME")
+    folder = Path(out) / f"archspec-{short}"
+    if folder.exists():
+        raise ArchspecError(f"{folder}: exists already\n  hint: --out names another folder to make it in")
+    try:
+        for source in sorted(STARTER.rglob("*")):
+            if source.is_file() and "__pycache__" not in source.parts:
+                target = folder / _renamed(str(source.relative_to(STARTER)), short)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                text = _renamed(source.read_text(encoding="utf-8"), short)
+                target.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise ArchspecError(f"{folder}: {(error.strerror or str(error)).lower()}") from None
+    click.echo(f"wrote {folder}{os.sep}\n  try: pip install -e '{folder}[test]' && pytest {folder}")
+
+
+def _is_word(op: str) -> bool:
+    import keyword
+
+    return keyword.iskeyword(op)
+
+
+def _renamed(text: str, short: str) -> str:
+    """A text of the starter with the plugin's own names."""
+    op = short.replace("-", "_")
+    text = text.replace("starter-net", f"{short}-net").replace("archspec-starter", f"archspec-{short}")
+    text = text.replace("Starter", "".join(word.capitalize() for word in short.split("-")))
+    return text.replace("starter", op)

@@ -1,0 +1,161 @@
+"""The vocabulary: every op with its fields, from the classes' own docstrings; and blocks of libraries."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Iterator
+from typing import Any, get_args
+
+from archspec.block import MOST, Block, Composite, Primitive
+from archspec.graph.infer import signature
+from archspec.plugins import Provider, built_in
+from archspec.registry import BLOCKS
+from archspec.spec.params import Param
+from archspec.spec.shelves import Library, libraries
+from archspec.views.model_schema import doc, fields
+from archspec.views.summary import aligned
+from archspec.views.values import wrapped
+
+Data = dict[str, Any]
+
+
+def first_line(text: str) -> str:
+    """What a docstring says at first."""
+    return " ".join(text.partition("\n\n")[0].split())
+
+
+def block_data(op: str, cls: type[Block], owner: Provider) -> Data:
+    """All that is to be said of an op. Errors: PluginError"""
+    forms, required = fields(cls)
+    return {
+        "op": op,
+        "from": str(owner),
+        "takes": takes(cls),
+        "doc": doc(cls),
+        "fields": [
+            {
+                "name": name,
+                "type": type_words(form),
+                "required": name in required,
+                "default": form.get("default"),
+                "doc": form.get("description", ""),
+            }
+            for name, form in forms.items()
+        ],
+    }
+
+
+def library_data(library: Library, name: str) -> Data:
+    """All that is to be said of a block of a library."""
+    block = library.blocks[name]
+    return {
+        "op": name,
+        "from": str(library.owner),
+        "use": library.path,
+        "takes": f"{', '.join(block.inputs)}",
+        "doc": block.description or "",
+        "fields": [_param_data(param) for param in block.params.values()],
+    }
+
+
+def _param_data(param: Param) -> Data:
+    kind = {"int": "whole number", "float": "number", "bool": "true or false", "str": "text"}.get(
+        param.type, param.type
+    )
+    kind = " or ".join(map(_literal, param.choices)) if param.choices is not None else kind
+    return {
+        "name": param.name,
+        "type": kind,
+        "required": param.required,
+        "default": param.default,
+        "doc": param.doc,
+    }
+
+
+def takes(cls: type[Block]) -> str:
+    """What an op reads, from the annotations of its `infer`."""
+    if issubclass(cls, Composite):
+        return ", ".join(list(inspect.signature(cls.expand).parameters)[2:])
+    assert issubclass(cls, Primitive)
+    found = signature(cls)
+    kinds = [" or ".join(k.kind for k in (get_args(kind) or (kind,))) for kind in found.inputs]
+    return f"any number of: {kinds[0]}" if found.variadic else "; ".join(kinds)
+
+
+def type_words(form: Data) -> str:
+    """What a JSON Schema takes, in words."""
+    if "enum" in form:
+        return " or ".join(map(_literal, form["enum"]))
+    if "const" in form:
+        return _literal(form["const"])
+    for union in ("anyOf", "oneOf"):
+        if union in form:
+            parts = [part for part in form[union] if part.get("type") != "null"]
+            return " or ".join(dict.fromkeys(map(type_words, parts)))
+    kind = form.get("type")
+    if kind in ("integer", "number"):
+        return ("whole number" if kind == "integer" else "number") + _limits(form)
+    if kind == "array":
+        items = form.get("items", {})
+        if isinstance(items, list):
+            return f"[{', '.join('...' for _ in items)}]"
+        if "maxItems" in form and form.get("minItems") == form["maxItems"]:
+            return f"list of {form['maxItems']}"
+        return f"list of {type_words(items)}" if items else "list"
+    if kind == "object":
+        return f"{{{', '.join(form['properties'])}}}" if "properties" in form else "mapping"
+    return {"boolean": "true or false", "string": "text"}.get(str(kind), "anything")
+
+
+def _limits(form: Data) -> str:
+    words = []
+    if "minimum" in form:
+        words.append(f"from {form['minimum']}")
+    if "exclusiveMinimum" in form:
+        words.append(f"above {form['exclusiveMinimum']}")
+    if "maximum" in form and form["maximum"] != MOST:
+        words.append(f"up to {form['maximum']}")
+    if "exclusiveMaximum" in form:
+        words.append(f"below {form['exclusiveMaximum']}")
+    return "".join(f" {word}" for word in words)
+
+
+def _literal(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def block_page(data: Data) -> str:
+    """One op as a page of plain text."""
+    lines = [f"{data['op']}   ({data['from']})", ""]
+    if data["doc"]:
+        lines += [*(line for part in data["doc"].splitlines() for line in wrapped(part)), ""]
+    lines.append(f"takes   {data['takes']}")
+    if "use" in data:
+        lines.append(f"needs   use: [{data['use']}]")
+    lines += ["", "fields:" if data["fields"] else "no fields"]
+    for field in data["fields"]:
+        default = "required" if field["required"] else f"default {_literal(field['default'])}"
+        default = "may be left out" if default == "default null" else default
+        lines += wrapped(f"  {field['name']}: {field['type']}; {default}")
+        lines += wrapped(f"      {field['doc']}") if field["doc"] else []
+    return "\n".join(lines)
+
+
+def vocabulary() -> Iterator[Data]:
+    """Everything that can be used as an op: built-in, of plugins, of files, of libraries. Broken ones are left out."""
+    for op, cls in sorted(BLOCKS.working()[0].items()):
+        yield block_data(op, cls, BLOCKS.providers(op)[0])
+    for library in libraries():
+        for name in library.blocks:
+            yield library_data(library, name)
+
+
+def vocabulary_table() -> str:
+    """Every op in a line."""
+    home = str(built_in())
+    rows = [("op", "what", "from")]
+    for data in vocabulary():
+        where = f"use: [{data['use']}]" if "use" in data else "" if data["from"] == home else data["from"]
+        rows.append((data["op"], first_line(data["doc"]), where))
+    return "\n".join(line.rstrip() for line in aligned(rows, right=()))
