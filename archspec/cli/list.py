@@ -15,7 +15,7 @@ def by_number(name: str) -> tuple[str | int, ...]:
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with exact counts.")
 def list(as_json: bool) -> None:
-    """List the specs of the zoo with params, MACs and paper.
+    """List the specs of the zoo and of plugins with params, MACs and paper.
 
     The counts are those of the defaults; `archspec summary NAME` tells more. On a terminal, lines are cut to its width.
     """
@@ -24,11 +24,20 @@ def list(as_json: bool) -> None:
     import sys
 
     from archspec.api import compile
-    from archspec.spec.shelves import zoo_names
-    from archspec.views.listing import listing_data, listing_table
+    from archspec.errors import SpecError
+    from archspec.plugins import Provider, built_in
+    from archspec.spec.shelves import shelves
+    from archspec.views.listing import Listed, listing_data, listing_table
 
-    graphs = [compile(name) for name in sorted(zoo_names(), key=by_number)]
+    found = []
+    for shelf in shelves():
+        owner = Provider("") if shelf.owner == built_in() else shelf.owner
+        for name in sorted(shelf.specs, key=by_number):
+            try:
+                found.append(Listed(compile(shelf.folder / f"{name}.yaml"), str(owner)))
+            except SpecError as error:
+                click.echo(f"left out: {name} of {shelf.owner}: {error.problems[0].headline}", err=True)
     if as_json:
-        click.echo(json.dumps(listing_data(graphs), indent=1, ensure_ascii=False))
+        click.echo(json.dumps(listing_data(found), indent=1, ensure_ascii=False))
     else:
-        click.echo(listing_table(graphs, shutil.get_terminal_size().columns if sys.stdout.isatty() else None))
+        click.echo(listing_table(found, shutil.get_terminal_size().columns if sys.stdout.isatty() else None))

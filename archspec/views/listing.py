@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from archspec.graph.graph import Graph
@@ -11,25 +12,41 @@ from archspec.views.summary import aligned
 UNITS = ((9, "G"), (6, "M"), (3, "k"))
 
 
-def listing_data(graphs: Sequence[Graph]) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A network, and the plugin that brings it, if one does."""
+
+    graph: Graph
+    plugin: str = ""
+
+
+def listing_data(networks: Sequence[Listed]) -> list[dict[str, Any]]:
     """The networks as plain data, for `list --json`; counts as in `summary --json`."""
     return [
         {
-            "name": graph.name,
-            "params": graph.params,
-            "params_inference": graph.inference().params,
-            "macs": graph.inference().macs,
-            "paper": graph.paper,
-            "description": graph.description,
+            "name": listed.graph.name,
+            "params": listed.graph.params,
+            "params_inference": listed.graph.inference().params,
+            "macs": listed.graph.inference().macs,
+            "paper": listed.graph.paper,
+            "description": listed.graph.description,
+            "plugin": listed.plugin,
         }
-        for graph in graphs
+        for listed in networks
     ]
 
 
-def listing_table(graphs: Sequence[Graph], width: int | None = None) -> str:
-    """The networks as an aligned line each; the papers are cut to fit `width`, if there is one."""
-    rows = [("name", "params", "MACs", "paper")]
-    rows += [(graph.name, short(graph.params), short(graph.inference().macs), graph.paper) for graph in graphs]
+def listing_table(networks: Sequence[Listed], width: int | None = None) -> str:
+    """The networks as an aligned line each; the papers are cut to fit `width`, if there is one.
+
+    Where plugins bring some, each is said to be of its own.
+    """
+    rows = [("name", "params", "MACs", "plugin", "paper")]
+    for listed in networks:
+        graph = listed.graph
+        rows.append((graph.name, short(graph.params), short(graph.inference().macs), listed.plugin, graph.paper))
+    if not any(listed.plugin for listed in networks):
+        return "\n".join(fitted(line, width) for line in aligned([row[:3] + row[4:] for row in rows], right=(1, 2)))
     return "\n".join(fitted(line, width) for line in aligned(rows, right=(1, 2)))
 
 
