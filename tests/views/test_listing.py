@@ -5,12 +5,22 @@ from __future__ import annotations
 import pytest
 
 from archspec import api
-from archspec.graph.graph import Graph
-from archspec.views.listing import listing_data, listing_table, short
+from archspec.views.listing import Listed, listing_data, listing_table, short
 
 
-def graphs() -> list[Graph]:
-    return [api.compile(name) for name in ("alexnet", "googlenet", "resnet18")]
+def graphs() -> list[Listed]:
+    return [Listed(api.compile(name)) for name in ("alexnet", "googlenet", "resnet18")]
+
+
+def test_plugins_are_named_where_there_are_some() -> None:
+    alexnet, googlenet, _ = graphs()
+    lines = listing_table([alexnet, Listed(googlenet.graph, "archspec-x 1.0")]).splitlines()
+    assert lines[0].split() == ["name", "params", "MACs", "plugin", "paper"]
+    assert "archspec-x 1.0" in lines[2] and "archspec-x" not in lines[1]
+    assert [data["plugin"] for data in listing_data([alexnet, Listed(googlenet.graph, "archspec-x 1.0")])] == [
+        "",
+        "archspec-x 1.0",
+    ]
 
 
 @pytest.mark.parametrize(

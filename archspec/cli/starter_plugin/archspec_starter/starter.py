@@ -9,10 +9,9 @@ from archspec.initializers import Constant
 from archspec.tensor import CHW
 
 if TYPE_CHECKING:
+    from archspec.lowering.emitter import Emitter
     from torch import Tensor
     from torch.fx import Proxy
-
-    from archspec.lowering.emitter import Emitter
 
 
 class Starter(Primitive, op="starter"):

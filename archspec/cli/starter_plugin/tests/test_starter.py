@@ -1,11 +1,11 @@
 """The block `starter` against torch, and the network that uses it."""
 
-import torch
-from archspec_starter.starter import Starter, starter
-
 import archspec
+import torch
 from archspec.tensor import CHW
 from archspec.testing import suite
+
+from archspec_starter.starter import Starter, starter
 
 test_starter = suite((Starter(), CHW(3, 5, 4)), (Starter(first=-0.5), CHW(1, 2, 2)))
 
