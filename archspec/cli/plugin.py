@@ -40,15 +40,20 @@ def new(name: str, out: str) -> None:
     if folder.exists():
         raise ArchspecError(f"{folder}: exists already\n  hint: --out names another folder to make it in")
     try:
-        for source in sorted(STARTER.rglob("*")):
-            if source.is_file() and "__pycache__" not in source.parts:
-                target = folder / _renamed(str(source.relative_to(STARTER)), short)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                text = _renamed(source.read_text(encoding="utf-8"), short)
-                target.write_text(text, encoding="utf-8", newline="\n")
+        for source in _starter_files():
+            target = folder / _renamed(str(source.relative_to(STARTER)), short)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            text = _renamed(source.read_text(encoding="utf-8"), short)
+            target.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
         raise ArchspecError(f"{folder}: {(error.strerror or str(error)).lower()}") from None
     click.echo(f"wrote {folder}{os.sep}\n  try: pip install -e '{folder}[test]' && pytest {folder}")
+
+
+def _starter_files() -> list[Path]:
+    """The files of the starter, without what tools may have left beside them."""
+    found = sorted(path for path in STARTER.rglob("*.*") if path.suffix in (".toml", ".md", ".py", ".yaml"))
+    return [path for path in found if not any(part.startswith(".") for part in path.relative_to(STARTER).parts)]
 
 
 def _is_word(op: str) -> bool:
