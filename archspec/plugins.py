@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from importlib.metadata import EntryPoint, distributions
+from importlib.metadata import Distribution, EntryPoint, distributions
 from pathlib import Path
 from types import MappingProxyType
 from typing import Generic, TypeVar
@@ -71,9 +71,18 @@ def installed() -> Mapping[str, tuple[EntryPoint, ...]]:
 
 def provider(point: EntryPoint) -> Provider:
     """The distribution that an entry point belongs to."""
-    if point.dist is None:
-        return Provider("a distribution without a name")
-    return Provider(point.dist.metadata["Name"] or "a distribution without a name", point.dist.metadata["Version"])
+    return _owner(point.dist) if point.dist is not None else NAMELESS
+
+
+NAMELESS = Provider("a distribution without a name")
+
+
+@cache
+def _owner(distribution: Distribution) -> Provider:
+    """A distribution's name and version, from the head of its metadata: parsing all of it takes ten times as long."""
+    head = (distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or "").partition("\n\n")[0]
+    found = dict(re.findall(r"^(Name|Version):[ \t]*(\S+)", head, re.MULTILINE))
+    return Provider(found["Name"], found.get("Version", "")) if "Name" in found else NAMELESS
 
 
 def wanted_api(distribution: str) -> int:

@@ -53,6 +53,43 @@ def start() -> None:
         )
 
 
+def plugins() -> None:
+    """What 50 installed plugins cost a spec that needs none: blocks and specs of each."""
+    archspec = str(Path(sys.executable).with_name("archspec"))
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as empty:
+        for number in range(50):
+            _dummy_plugin(Path(folder), number)
+
+        def validate(path: str) -> Callable[[], object]:
+            arguments = [archspec, "validate", "specs/alexnet.yaml"]
+            environment = {**os.environ, "PYTHONPATH": path}
+            return lambda: subprocess.run(arguments, check=True, capture_output=True, cwd=ROOT, env=environment)
+
+        subprocess.run([archspec, "plugins"], check=True, capture_output=True, env={**os.environ, "PYTHONPATH": folder})
+        pairwise("validate alexnet, 50 plugins / none", validate(folder), validate(empty), 25)
+        pairwise("validate alexnet, none / none", validate(empty), validate(empty), 25)
+
+
+def _dummy_plugin(site: Path, number: int) -> None:
+    """A plugin as pip leaves it."""
+    name = f"dummy{number}"
+    info, package = site / f"archspec_{name}-1.0.dist-info", site / f"archspec_{name}"
+    info.mkdir()
+    (package / "specs").mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: archspec-{name}\nVersion: 1.0\n")
+    points = {
+        "plugin": f"api-1 = archspec_{name}",
+        "blocks": f"{name} = archspec_{name}.block:Block",
+        "specs": f"archspec-{name} = archspec_{name}.specs",
+    }
+    (info / "entry_points.txt").write_text("\n".join(f"[archspec.{g}]\n{point}\n" for g, point in points.items()))
+    (package / "__init__.py").write_text("")
+    block = f"from archspec.block import Primitive\n\nclass Block(Primitive, op='{name}'):\n    '''A block.'''\n"
+    (package / "block.py").write_text(block)
+    spec = f"archspec: 1\nname: {name}-net\ninputs: {{x: [3]}}\nlayers: {{act: relu}}\noutputs: {{y: act}}\n"
+    (package / "specs" / f"{name}-net.yaml").write_text(spec)
+
+
 def torchvision_models() -> types.ModuleType | None:
     sys.modules.setdefault("torchvision._meta_registrations", types.ModuleType("torchvision._meta_registrations"))
     try:
@@ -158,7 +195,7 @@ def process(*arguments: str) -> tuple[float, float]:
     return time.perf_counter() - began, usage.ru_maxrss / 1024
 
 
-PARTS = {"start": start, "build": build, "step": step, "scale": scale, "large": large}
+PARTS = {"start": start, "plugins": plugins, "build": build, "step": step, "scale": scale, "large": large}
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or PARTS:
