@@ -10,6 +10,7 @@ import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -58,7 +59,7 @@ def examples(page: Path, language: str, marked: str = "") -> Iterator[tuple[str,
 
 
 SPECS = [(place, code) for page in PAGES for place, code in examples(page, "yaml") if code.startswith("archspec: 1")]
-PYTHON = list(examples(DOCS / "python.md", "python", "complete"))
+PYTHON = [example for page in ("python.md", "plugins.md") for example in examples(DOCS / page, "python", "complete")]
 
 
 @pytest.mark.parametrize(("place", "code"), SPECS, ids=[place for place, _ in SPECS])
@@ -73,8 +74,20 @@ def test_every_page_of_the_language_is_shown_by_specs() -> None:
 
 
 @pytest.mark.parametrize(("place", "code"), PYTHON, ids=[place for place, _ in PYTHON])
-def test_python_runs(place: str, code: str) -> None:
-    exec(compile(code, place, "exec"), {"__name__": "example"})
+def test_python_runs(place: str, code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    imported(code, "example_of_the_docs", tmp_path, monkeypatch)
+
+
+def imported(code: str, name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """An example as the module of a file of its own."""
+    file = folder / f"{name}.py"
+    file.write_text(code, encoding="utf-8")
+    described = importlib.util.spec_from_file_location(name, file)
+    assert described is not None and described.loader is not None
+    module = importlib.util.module_from_spec(described)
+    monkeypatch.setitem(sys.modules, name, module)
+    described.loader.exec_module(module)
+    return module
 
 
 def test_the_worked_block_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,14 +95,8 @@ def test_the_worked_block_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     from archspec.lowering.verify import verify
 
     ((_, code),) = examples(DOCS / "blocks.md", "python", "complete")
-    file = tmp_path / "rms_norm_of_the_docs.py"
-    file.write_text(code, encoding="utf-8")
-    described = importlib.util.spec_from_file_location(file.stem, file)
-    assert described is not None and described.loader is not None
-    module = importlib.util.module_from_spec(described)
-    monkeypatch.setitem(sys.modules, file.stem, module)
-    described.loader.exec_module(module)
-    with BLOCKS.extended({"rms_norm": module.RmsNorm}, Provider(file.name)):
+    module = imported(code, "rms_norm_of_the_docs", tmp_path, monkeypatch)
+    with BLOCKS.extended({"rms_norm": module.RmsNorm}, Provider("the docs")):
         check_rms_norm(verify, standalone_source)
 
 
