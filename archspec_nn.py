@@ -43,6 +43,8 @@ def clash() -> str:
 def main() -> None:
     # A command makes many objects that live to its end: collecting often would only cost start-up time.
     gc.set_threshold(200_000, 30, 30)
+    # Plugins of Pydantic watch validation in other programs; looking for them costs as much as looking for our own.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     found = clash()
     if found:
         print(f"archspec-nn: {found}\n{MEND}", file=sys.stderr)

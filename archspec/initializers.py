@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, NonNegativeFloat
 
-from archspec.plugins import Registry
+from archspec.plugins import Registry, subclass_of
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
@@ -150,18 +150,11 @@ def worked_out(initializer: Initializer, shape: Sequence[int]) -> Initializer:
     return initializer
 
 
-def refusal(name: str, found: object) -> str:
-    """Why an object is not the initializer of a name, or nothing."""
-    if not isinstance(found, type) or not issubclass(found, Initializer):
-        return f"is no initializer: it must be a subclass of archspec.initializers.Initializer, found {found!r}"
-    return "" if found.name == name else f"has the name `{found.name}`: its class and the entry point must agree"
-
-
 BUILT_IN = {
     kind.name: f"{__name__}:{kind.__name__}"
     for kind in (Constant, Normal, TruncNormal, Uniform, KaimingNormal, KaimingUniform, XavierUniform, XavierNormal)
 }
 """name -> module:class."""
 
-INITIALIZERS: Registry[type[Initializer]] = Registry("initializer", BUILT_IN, refusal)
+INITIALIZERS: Registry[type[Initializer]] = Registry("initializer", BUILT_IN, subclass_of(Initializer, "name"))
 """name -> class: built-in, or of plugins."""

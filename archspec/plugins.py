@@ -93,6 +93,18 @@ def wanted_api(distribution: str) -> int:
     return 1
 
 
+def subclass_of(base: type, attribute: str) -> Callable[[str, object], str]:
+    """A check of objects: why one is no subclass of a base that has its own name as an attribute, or nothing."""
+
+    def refusal(name: str, found: object) -> str:
+        if not isinstance(found, type) or not issubclass(found, base):
+            return f"is no subclass of {base.__module__}.{base.__qualname__}: {found!r}"
+        own = getattr(found, attribute)
+        return "" if own == name else f"has the {attribute} `{own}`: its class and the entry point must agree"
+
+    return refusal
+
+
 def load(noun: str, point: EntryPoint, refusal: Callable[[str, object], str]) -> object:
     """What an entry point stands for, imported. `refusal` says why an object is not of its kind, or nothing.
 

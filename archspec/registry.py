@@ -13,15 +13,7 @@ from pathlib import Path
 
 from archspec.block import Block
 from archspec.errors import PluginError
-from archspec.plugins import Provider, Registry
-
-
-def refusal(op: str, found: object) -> str:
-    """Why an object is not the block of an op, or nothing."""
-    if not isinstance(found, type) or not issubclass(found, Block):
-        return f"is no block: a block is a subclass of archspec.block.Primitive or Composite, found {found!r}"
-    return "" if found.op == op else f"has the op `{found.op}`: its class and the entry point must agree"
-
+from archspec.plugins import Provider, Registry, subclass_of
 
 BUILT_IN = {
     "adaptive_avg_pool2d": "archspec.blocks.adaptive_avg_pool2d:AdaptiveAvgPool2d",
@@ -74,7 +66,7 @@ BUILT_IN = {
 }
 """op -> module:class."""
 
-BLOCKS: Registry[type[Block]] = Registry("op", BUILT_IN, refusal)
+BLOCKS: Registry[type[Block]] = Registry("op", BUILT_IN, subclass_of(Block, "op"))
 """op -> class: built-in, of plugins, or added from a file."""
 
 

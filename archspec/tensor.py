@@ -10,7 +10,7 @@ from math import prod
 from typing import ClassVar, Self
 
 from archspec.errors import ShapeError
-from archspec.plugins import Registry
+from archspec.plugins import Registry, subclass_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +73,6 @@ class CHW(Shape):
     height: int
     width: int
 
-    __str__ = Shape.__str__
-
 
 @dataclass(frozen=True, slots=True)
 class Features(Shape):
@@ -92,22 +90,13 @@ class Vector(Features):
     kind: ClassVar[str] = "a vector (features)"
     features: int
 
-    __str__ = Shape.__str__
-
 
 BY_AXES: dict[int, type[Shape]] = {1: Vector, 3: CHW}
 """The shape kinds that a list of sizes declares, by number of axes."""
 
 
-def refusal(name: str, found: object) -> str:
-    """Why an object is not the shape kind of a name, or nothing."""
-    if not isinstance(found, type) or not issubclass(found, Shape):
-        return f"is no shape: it must be a subclass of archspec.tensor.Shape, found {found!r}"
-    return "" if found.name == name else f"has the name `{found.name}`: its class and the entry point must agree"
-
-
 SHAPES: Registry[type[Shape]] = Registry(
-    "shape", {kind.name: f"{__name__}:{kind.__name__}" for kind in (CHW, Vector)}, refusal
+    "shape", {kind.name: f"{__name__}:{kind.__name__}" for kind in (CHW, Vector)}, subclass_of(Shape, "name")
 )
 """name -> shape kind: built-in, or of plugins."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import metadata
 
 from archspec.errors import Problem
+from archspec.plugins import known
 from archspec.spec.reader import Scalar, Sequence, Value, plain, shown
 
 
@@ -35,6 +36,7 @@ def _problem(item: Value) -> Problem | None:
     if wanted.marker is not None and not wanted.marker.evaluate():
         return None
     install = f"pip install '{wanted.name}{wanted.specifier}'"
+    install += f", or in a clone of archspec ./plugins/{wanted.name}" if wanted.name in known() else ""
     try:
         version = metadata.version(wanted.name)
     except metadata.PackageNotFoundError:

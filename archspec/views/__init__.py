@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archspec.plugins import Registry
+from archspec.plugins import Registry, subclass_of
 from archspec.view import View
 
 BUILT_IN = {
@@ -11,12 +11,5 @@ BUILT_IN = {
 """name -> module:class."""
 
 
-def refusal(name: str, found: object) -> str:
-    """Why an object is not the view of a name, or nothing."""
-    if not isinstance(found, type) or not issubclass(found, View):
-        return f"is no view: it must be a subclass of archspec.view.View, found {found!r}"
-    return "" if found.name == name else f"has the name `{found.name}`: its class and the entry point must agree"
-
-
-VIEWS: Registry[type[View]] = Registry("view", BUILT_IN, refusal)
+VIEWS: Registry[type[View]] = Registry("view", BUILT_IN, subclass_of(View, "name"))
 """name -> class: built-in, or of plugins."""
