@@ -29,7 +29,12 @@ class Initializer(BaseModel):
         cls.name = name
 
     def fill(self, tensor: Tensor, generator: Generator) -> None:
+        """Write the first values into a float32 tensor on the CPU; random ones come from the generator alone."""
         raise NotImplementedError
+
+    def worked_out(self, shape: Sequence[int]) -> Initializer:
+        """One that draws the same numbers into a weight of another shape as this does into one of this shape."""
+        return self
 
 
 class Constant(Initializer, name="constant"):
@@ -86,6 +91,9 @@ class KaimingNormal(Initializer, name="kaiming_normal"):
 
         init.kaiming_normal_(tensor, mode=self.mode, nonlinearity="relu", generator=generator)
 
+    def worked_out(self, shape: Sequence[int]) -> Initializer:
+        return Normal(std=math.sqrt(2.0) / math.sqrt(fan(shape, self.mode)))
+
 
 class KaimingUniform(Initializer, name="kaiming_uniform"):
     """Uniform with std sqrt(2 / fan): bounds +- sqrt(6 / fan)."""
@@ -96,6 +104,10 @@ class KaimingUniform(Initializer, name="kaiming_uniform"):
         from torch.nn import init
 
         init.kaiming_uniform_(tensor, mode=self.mode, nonlinearity="relu", generator=generator)
+
+    def worked_out(self, shape: Sequence[int]) -> Initializer:
+        bound = math.sqrt(3.0) * (math.sqrt(2.0) / math.sqrt(fan(shape, self.mode)))
+        return Uniform(low=-bound, high=bound)
 
 
 class XavierUniform(Initializer, name="xavier_uniform"):
@@ -111,6 +123,10 @@ class XavierUniform(Initializer, name="xavier_uniform"):
         bound = math.sqrt(3.0 / fan(tensor.shape, self.mode))
         tensor.uniform_(-bound, bound, generator=generator)
 
+    def worked_out(self, shape: Sequence[int]) -> Initializer:
+        bound = math.sqrt(3.0 / fan(shape, self.mode))
+        return Uniform(low=-bound, high=bound)
+
 
 class XavierNormal(Initializer, name="xavier_normal"):
     """Gaussian of std sqrt(1 / fan)."""
@@ -120,6 +136,9 @@ class XavierNormal(Initializer, name="xavier_normal"):
 
     def fill(self, tensor: Tensor, generator: Generator) -> None:
         tensor.normal_(0.0, math.sqrt(1.0 / fan(tensor.shape, self.mode)), generator=generator)
+
+    def worked_out(self, shape: Sequence[int]) -> Initializer:
+        return Normal(std=math.sqrt(1.0 / fan(shape, self.mode)))
 
 
 def fan(shape: Sequence[int], mode: str) -> float:
@@ -133,21 +152,6 @@ def fan_in_uniform(fan_in: int) -> Uniform:
     """torch's default for the weight and bias of convolutions and linear layers: bounds +- 1 / sqrt(fan in)."""
     bound = 1.0 / math.sqrt(fan_in)
     return Uniform(low=-bound, high=bound)
-
-
-def worked_out(initializer: Initializer, shape: Sequence[int]) -> Initializer:
-    """An initializer that draws the same numbers without looking at fans, as it would for a weight of this shape."""
-    if isinstance(initializer, KaimingNormal):
-        return Normal(std=math.sqrt(2.0) / math.sqrt(fan(shape, initializer.mode)))
-    if isinstance(initializer, KaimingUniform):
-        bound = math.sqrt(3.0) * (math.sqrt(2.0) / math.sqrt(fan(shape, initializer.mode)))
-        return Uniform(low=-bound, high=bound)
-    if isinstance(initializer, XavierNormal):
-        return Normal(std=math.sqrt(1.0 / fan(shape, initializer.mode)))
-    if isinstance(initializer, XavierUniform):
-        bound = math.sqrt(3.0 / fan(shape, initializer.mode))
-        return Uniform(low=-bound, high=bound)
-    return initializer
 
 
 BUILT_IN = {

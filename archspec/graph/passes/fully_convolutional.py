@@ -19,7 +19,7 @@ from archspec.errors import BlockError, SpecError
 from archspec.graph.graph import Graph, InitRule, Node, digraph_of
 from archspec.graph.init_rules import initializer_of
 from archspec.graph.reinfer import inferred, problem_of
-from archspec.initializers import Constant, Initializer, worked_out
+from archspec.initializers import Constant, Initializer
 from archspec.registry import BLOCKS
 from archspec.tensor import CHW, Vector, by
 
@@ -164,7 +164,7 @@ def _rule(graph: Graph, node: Node) -> InitRule | None:
     for name, weight in node.weights.items():
         former = initializer_of(graph.rules, before, name, before.weights[name])
         if initializer_of(graph.rules, node, name, weight) != former or getattr(former, "mode", "fan_in") != "fan_in":
-            kept[name] = worked_out(former, before.weights[name].shape)
+            kept[name] = former.worked_out(before.weights[name].shape)
     if not kept:
         return None
     written = {"match": node.name} | {name: _written(initializer) for name, initializer in kept.items()}
