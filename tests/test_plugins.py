@@ -387,6 +387,11 @@ def test_receptive_fields_are_not_claimed_where_there_is_no_grid(rows):
     assert set(receptive_fields(compiled(BODY, inputs=ROWS)).values()) == {None}
 
 
+def test_a_classifier_of_rows_is_not_made_fully_convolutional(rows):
+    with pytest.raises(SpecError, match="first_row reads 4x24, rows .* no feature map to slide over"):
+        archspec.compile(archspec.load(text=spec(BODY, ROWS)), passes=["fully-convolutional"])
+
+
 LIBRARY = """
 archspec: 1
 blocks:

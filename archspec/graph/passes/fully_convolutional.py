@@ -80,6 +80,8 @@ class _Conversion:
             return node
         if isinstance(read, CHW):
             return self._leave_map(node, read)
+        if read is not None and not isinstance(read, Vector):
+            raise _error(f"{node.op} reads {read}, {read.kind}, which is no feature map to slide over")
         sizes = {self.sizes.get(name) for name in node.inputs}
         if sizes == {None}:
             return node
