@@ -388,8 +388,85 @@ def test_receptive_fields_are_not_claimed_where_there_is_no_grid(rows):
 
 
 def test_a_classifier_of_rows_is_not_made_fully_convolutional(rows):
-    with pytest.raises(SpecError, match="first_row reads 4x24, rows .* no feature map to slide over"):
+    with pytest.raises(SpecError, match=r"first_row reads 4x24, rows .* no feature map to slide over"):
         archspec.compile(archspec.load(text=spec(BODY, ROWS)), passes=["fully-convolutional"])
+
+
+CRASHES = """
+    import typing
+
+    from archspec.block import Composite, Primitive
+    from archspec.tensor import Shape
+
+    if typing.TYPE_CHECKING:
+        from archspec.tensor import CHW
+
+
+    class Block(Primitive, op="crash"):
+        METHODS
+"""
+
+
+@pytest.mark.parametrize(
+    ("methods", "slug", "message"),
+    [
+        (
+            "def infer(self, x: Shape): return 1 / 0",
+            "broken-plugin",
+            "`infer` of archspec-x 1.0 went wrong: ZeroDivisionError: division by zero",
+        ),
+        ("def infer(self, x: Shape): pass", "bad-block-class", "`infer` gives None, which is no shape"),
+        (
+            "def infer(self, x): return x",
+            "bad-block-class",
+            "the annotations of `infer` cannot be read: KeyError: 'x'",
+        ),
+        (
+            "def infer(self, x: 'CHW'): return x",
+            "bad-block-class",
+            "the annotations of `infer` cannot be read: NameError: name 'CHW' is not defined",
+        ),
+        ("def infer(self): pass", "bad-block-class", "`infer` has no inputs"),
+        (
+            "def infer(self, x: Shape): return x\n        def macs(self, x): return x.wdth",
+            "broken-plugin",
+            "`parameters` or `macs` of archspec-x 1.0 went wrong: AttributeError: 'CHW' object has no attribute 'wdth'",
+        ),
+    ],
+)
+def test_a_crash_in_a_plugins_block_is_told_where_it_is_used(site, methods, slug, message):
+    install(site, "archspec-x", {"blocks": {"crash": "xc:Block"}}, {"xc.py": CRASHES.replace("METHODS", methods)})
+    found = problem("last: crash")
+    assert (found.slug, found.message, found.position.line) == (slug, message, 6)
+    if slug == "broken-plugin":
+        with pytest.raises(SpecError) as caught:
+            compiled("last: crash")
+        assert isinstance(caught.value.__cause__, ZeroDivisionError | AttributeError)
+
+
+def test_a_crash_in_lower_names_the_layer(site):
+    methods = "def infer(self, x: Shape): return x\n        def lower(self, fx, x): return RESULT"
+    for result, message in ("1 / 0", "`lower` went wrong: ZeroDivisionError"), ("None", "`lower` gives None"):
+        source = CRASHES.replace("METHODS", methods).replace("RESULT", result)
+        name = "one" if result == "None" else "two"
+        install(
+            site,
+            f"archspec-{name}",
+            {"blocks": {f"crash_{name}": f"x{name}:Block"}},
+            {f"x{name}.py": source.replace('"crash"', f'"crash_{name}"')},
+        )
+        BLOCKS.forget()
+        with pytest.raises(archspec.BuildError, match=rf"last \(crash_{name}\): {message}"):
+            archspec.build(compiled(f"last: crash_{name}"))
+
+
+def test_an_expanded_spec_and_a_manifest_say_which_plugins_they_need(rows, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("net.yaml").write_text(spec(BODY, ROWS))
+    assert run("build", "./net.yaml").exit_code == 0
+    assert 'requires: ["archspec-x>=1.0"]' in Path("build/net/spec.yaml").read_text()
+    assert json.loads(Path("build/net/manifest.json").read_text())["versions"]["archspec-x"] == "1.0"
+    assert "requires" not in expanded(archspec.compile("resnet18"))
 
 
 LIBRARY = """

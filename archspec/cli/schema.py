@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import click
 
+from archspec.cli.options import blocks_option
+
 
 @click.command()
 @click.argument("spec", required=False)
+@blocks_option
 @click.option("--out", type=click.Path(dir_okay=False), default=None, help="File to write; unsaid, standard output.")
 def schema(spec: str | None, out: str | None) -> None:
     """Print a JSON Schema of specs, for editors.

@@ -19,6 +19,12 @@ class ArityError(BlockError):
     slug = "wrong-arity"
 
 
+class BadBlock(BlockError):
+    """A block's class is wrong, whatever it is given."""
+
+    slug = "bad-block-class"
+
+
 @dataclass(frozen=True, slots=True)
 class Signature:
     """What the annotations of `infer` say of a primitive's inputs."""
@@ -30,10 +36,19 @@ class Signature:
 @cache
 def signature(cls: type[Primitive]) -> Signature:
     """The inputs a primitive takes, from the annotations of its `infer`."""
-    hints = get_type_hints(cls.infer)
     parameters = list(inspect.signature(cls.infer).parameters.values())[1:]
+    try:
+        hints = get_type_hints(cls.infer)
+        kinds = [hints[parameter.name] for parameter in parameters]
+    except (NameError, KeyError) as error:
+        raise BadBlock(
+            f"the annotations of `infer` cannot be read: {type(error).__name__}: {error}",
+            "annotate every input, as in `x: CHW`, and import the shapes at the top of the file",
+        ) from error
+    if not kinds:
+        raise BadBlock("`infer` has no inputs", "a block takes at least one value: def infer(self, x: CHW)")
     variadic = any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters)
-    return Signature(tuple(hints[parameter.name] for parameter in parameters), variadic)
+    return Signature(tuple(kinds), variadic)
 
 
 def infer(block: Primitive, shapes: tuple[Shape, ...]) -> Shape:
@@ -53,7 +68,10 @@ def infer(block: Primitive, shapes: tuple[Shape, ...]) -> Shape:
                 else ""
             )
             raise ShapeError(f"{block.op} takes {_called(kind)}, found {shape}, {type(shape).kind}", hint)
-    return block.infer(*shapes)
+    shape = block.infer(*shapes)
+    if not isinstance(shape, Shape):
+        raise BadBlock(f"`infer` gives {shape!r}, which is no shape", "return a CHW, a Vector, or another Shape")
+    return shape
 
 
 def _called(kind: type[Shape] | UnionType) -> str:

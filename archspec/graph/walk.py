@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from archspec.block import Block, Composite, Primitive
-from archspec.errors import BlockError, PluginError, Position, Problem, Use, did_you_mean
+from archspec.errors import ArchspecError, BlockError, PluginError, Position, Problem, Use, did_you_mean
 from archspec.graph.clash import Clash
 from archspec.graph.graph import Group, Node
 from archspec.graph.infer import ArityError, counted, infer
@@ -20,12 +20,14 @@ from archspec.spec.expression import is_expression
 from archspec.spec.params import UNKNOWN
 from archspec.spec.reader import Scalar, Value, shown
 from archspec.spec.validation import refuse_unknown_fields, validated
+from archspec.tensor import Shape
 
 if TYPE_CHECKING:
     from archspec.graph.compile import Compiler
 
 
 MAX_NESTING = 100
+TRACEBACK = "a mistake in the block's code; --debug shows its traceback"
 MAX_PLACES = 1024
 
 Maker = Callable[[str, tuple[Flow, ...], str], Binding]
@@ -364,7 +366,30 @@ class Body:
             clash = Clash(self.compiler.nodes, self.compiler.groups, self.path, call.layer.position, call.inputs)
             hint = clash.hint(error) or error.hint
             self.compiler.report(error.slug, error.message, call.layer.position, hint=hint, **call.context)
-        node = Node(
+        except Exception as error:
+            self._crashed(error, "infer", call)
+        try:
+            node = self._node(block, fields, call, shapes, shape)
+        except Exception as error:
+            self._crashed(error, "parameters` or `macs", call)
+        if self.compiler.calls is not None:
+            self.compiler.calls[call.path] = call
+        return self.compiler.add(self._sharing(node, call) if call.shares else node)
+
+    def _crashed(self, error: Exception, method: str, call: Call) -> NoReturn:
+        """A plugin's method went wrong; a mistake of archspec's own is left as it is."""
+        if call.op in BLOCKS.builtin or isinstance(error, ArchspecError):
+            raise error
+        owner = BLOCKS.providers(call.op)[0]
+        message = f"`{method}` of {owner} went wrong: {type(error).__name__}: {error}".rstrip(": ")
+        problem = Problem("broken-plugin", message, call.layer.position, hint=TRACEBACK, cause=error, **call.context)
+        self.compiler.problems.append(problem)
+        raise Poisoned from error
+
+    def _node(
+        self, block: Primitive, fields: dict[str, Any], call: Call, shapes: tuple[Shape, ...], shape: Shape
+    ) -> Node:
+        return Node(
             name=call.path,
             op=block.op,
             block=block,
@@ -379,9 +404,6 @@ class Body:
             saves=block.saves(*shapes),
             place=call.place,
         )
-        if self.compiler.calls is not None:
-            self.compiler.calls[call.path] = call
-        return self.compiler.add(self._sharing(node, call) if call.shares else node)
 
     def _sharing(self, node: Node, call: Call) -> Node:
         """A node that uses the parameters of an earlier one, which must have the same."""
@@ -407,6 +429,12 @@ class Body:
             result = block.expand(builder, *call.inputs)
         except BlockError as error:
             self.compiler.report(error.slug, error.message, call.layer.position, hint=error.hint, **call.context)
+        except Exception as error:
+            self._crashed(error, "expand", call)
+        if not isinstance(result, Flow):
+            message = f"`expand` gives {result!r}, which is no value"
+            hint = "return what `b.layer(...)` of the last layer returned"
+            self.compiler.report("bad-block-class", message, call.layer.position, hint=hint, **call.context)
         return Binding(result, builder.layout)
 
     def _use(self, block: BlockDefinition, call: Call) -> Binding:

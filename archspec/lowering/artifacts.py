@@ -18,6 +18,7 @@ from archspec.errors import BuildError
 from archspec.file import write_file
 from archspec.graph.canonical import spec_hash
 from archspec.graph.graph import Graph
+from archspec.graph.plugins import plugins_of
 from archspec.lowering.weights import Weights
 from archspec.spec.writer import write
 from archspec.views.expanded import expanded
@@ -70,7 +71,11 @@ def _manifest(graph: Graph, contents: Mapping[str, bytes], seed: int, loaded: We
         **({"weights": {"sha256": loaded.sha256, "missing": list(loaded.coverage.left_out)}} if loaded else {}),
         "spec_sha256": spec_hash(graph),
         "files_sha256": {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()},
-        "versions": {"archspec-nn": archspec.__version__, "torch": torch.__version__},
+        "versions": {
+            "archspec-nn": archspec.__version__,
+            "torch": torch.__version__,
+            **{owner.name: owner.version for owner in plugins_of(graph)},
+        },
         "params": graph.params,
         "params_inference": inference.params,
         "macs": inference.macs,

@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import fx
 
-from archspec.errors import BuildError
+from archspec.errors import ArchspecError, BuildError
 from archspec.graph.graph import Graph, Node
+from archspec.registry import BLOCKS
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,24 @@ def emit(graph: Graph, training: bool, devices: tuple[str, ...] = ()) -> Emitter
         inputs = [value(name, node.place) for name in node.inputs]
         emitter.layer = node
         emitter.shapes = tuple(graph[name].shape for name in node.inputs)
-        values[node.name, node.place] = node.block.lower(emitter, *inputs)
+        values[node.name, node.place] = _lowered(node, emitter, inputs)
     results = tuple(values[output.node, graph[output.node].place].node for output in fx_graph.outputs)
     emitter.graph.output(results[0] if len(results) == 1 else results)
     return emitter
+
+
+def _lowered(node: Node, emitter: Emitter, inputs: list[fx.Proxy]) -> fx.Proxy:
+    """What a block's `lower` returns. Errors: BuildError if a plugin's goes wrong, or returns no value"""
+    assert node.block is not None
+    try:
+        found = node.block.lower(emitter, *inputs)
+    except ArchspecError:
+        raise
+    except Exception as error:
+        if node.op in BLOCKS.builtin:
+            raise
+        message = f"{node.name} ({node.op}): `lower` went wrong: {type(error).__name__}: {error}".rstrip(": ")
+        raise BuildError(f"{message}\n  hint: a mistake in the block's code; --debug shows its traceback") from error
+    if not isinstance(found, fx.Proxy):
+        raise BuildError(f"{node.name} ({node.op}): `lower` gives {found!r}, expected what fx.module or the like gave")
+    return found

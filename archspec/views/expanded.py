@@ -7,6 +7,7 @@ from typing import Any
 
 from archspec.graph.graph import Graph, Node
 from archspec.graph.init_rules import is_used
+from archspec.graph.plugins import plugins_of
 from archspec.spec.document import VERSION
 from archspec.tensor import BY_AXES, Shape
 
@@ -28,6 +29,8 @@ def expanded(graph: Graph) -> dict[str, Any]:
         spec["description"] = graph.description
     if graph.paper:
         spec["paper"] = graph.paper
+    if needed := plugins_of(graph):
+        spec["requires"] = [f"{owner.name}>={owner.version}" for owner in needed]
     spec["inputs"] = {node.name: _input(node.shape) for node in graph.inputs}
     spec["layers"] = _layers(graph)
     spec["outputs"] = {output.name: _output(output) for output in graph.outputs}
