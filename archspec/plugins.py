@@ -18,7 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Generic, TypeVar
 
-from archspec.errors import PluginError
+from archspec.errors import PluginError, nearest
 
 API = 1
 """Version of what plugins rely on; docs/plugins.md lists what that is."""
@@ -151,15 +151,22 @@ def known() -> Mapping[str, Mapping[str, list[str]]]:
     return found
 
 
-def known_hint(noun: str, name: str) -> str:
-    """A hint that names the well-known plugin which has something of this name or nearly so; or nothing."""
-    homes = {each: distribution for distribution, kinds in known().items() for each in kinds.get(noun, ())}
-    if name in homes:
-        return f"`{name}` comes with the plugin {_install(homes[name])}"
-    from archspec.errors import nearest
+def known_home(noun: str, name: str) -> str:
+    """A hint that names the well-known plugin which has something of this name; or nothing."""
+    home = _homes(noun).get(name)
+    return f"`{name}` comes with the plugin {_install(home)}" if home else ""
 
+
+def known_near(noun: str, name: str) -> str:
+    """A hint that names something of a well-known plugin whose name is nearly this; or nothing."""
+    homes = _homes(noun)
     near = nearest(name, homes)
     return f"did you mean `{near}` of the plugin {_install(homes[near])}" if near else ""
+
+
+def _homes(noun: str) -> dict[str, str]:
+    """Name -> well-known plugin, for one kind."""
+    return {name: distribution for distribution, kinds in known().items() for name in kinds.get(noun, ())}
 
 
 def _install(distribution: str) -> str:

@@ -579,6 +579,8 @@ def test_a_composite_of_a_plugin(site):
     assert "a.conv1.weight" in graph.state_shapes() and graph["a.twice"].op == "twice"
     module = archspec.build(graph)
     assert verify(module, graph, standalone_source(graph), torch.device("cpu"))
+    wrong = problem("a: {op: tower, from: [image, image], depth: 1}", out="a")
+    assert (wrong.slug, wrong.message) == ("wrong-arity", "tower takes one input, found 2")
     found = problem("last: {op: tower, depth: 9}")
     assert (found.message, found.hint, found.position.line) == ("the tower is too high", "make it lower", 6)
 

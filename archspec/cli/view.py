@@ -77,7 +77,7 @@ def view(
 def _view(name: str, options: tuple[str, ...]) -> View:
     """The view with its options. Errors: SpecError"""
     from archspec.errors import PluginError, Position, Problem, Source, SpecError, did_you_mean
-    from archspec.plugins import known_hint
+    from archspec.plugins import known_home
     from archspec.spec.reader import plain, read
     from archspec.spec.validation import validated
     from archspec.views import VIEWS
@@ -85,7 +85,7 @@ def _view(name: str, options: tuple[str, ...]) -> View:
     try:
         cls = VIEWS[name]
     except KeyError:
-        hint = known_hint("view", name) or did_you_mean(name, VIEWS, "views")
+        hint = known_home("view", name) or did_you_mean(name, VIEWS, "views")
         raise SpecError([Problem("unknown-view", f"there is no view `{name}`", hint=hint)]) from None
     except PluginError as error:
         raise SpecError([error.problem()]) from error

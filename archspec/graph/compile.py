@@ -16,7 +16,7 @@ from archspec.graph.graph import Graph, Group, Node, digraph_of
 from archspec.graph.init_rules import read_rules
 from archspec.graph.scope import POISON, Flow, Frame, Layout, Poisoned, Scope
 from archspec.graph.walk import MAX_NESTING, Body, Call, check_unused
-from archspec.plugins import built_in, known_hint
+from archspec.plugins import built_in, known_home
 from archspec.registry import BLOCKS
 from archspec.spec.document import Layers, Spec
 from archspec.spec.expression import evaluate, is_expression
@@ -150,7 +150,7 @@ class Compiler:
         try:
             return SHAPES[called], sizes
         except KeyError:
-            hint = known_hint("shape", called) or did_you_mean(called, SHAPES, "kinds")
+            hint = known_home("shape", called) or did_you_mean(called, SHAPES, "kinds")
             return self.report(
                 "bad-input", f"input `{name}`: there is no kind of shape `{called}`", position, hint=hint
             )

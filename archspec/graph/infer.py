@@ -8,7 +8,7 @@ from functools import cache
 from types import UnionType
 from typing import get_args, get_type_hints
 
-from archspec.block import Primitive
+from archspec.block import Composite, Primitive
 from archspec.errors import BlockError, ShapeError
 from archspec.tensor import CHW, Features, Shape, Vector
 
@@ -49,6 +49,17 @@ def signature(cls: type[Primitive]) -> Signature:
         raise BadBlock("`infer` has no inputs", "a block takes at least one value: def infer(self, x: CHW)")
     variadic = any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters)
     return Signature(tuple(kinds), variadic)
+
+
+def arity_of(block: Composite, found: int) -> str:
+    """Why a composite does not take so many inputs, from the signature of its `expand`; or nothing."""
+    parameters = list(inspect.signature(type(block).expand).parameters.values())[2:]
+    if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters):
+        return ""
+    needed = sum(parameter.default is parameter.empty for parameter in parameters)
+    if needed <= found <= len(parameters):
+        return ""
+    return f"{block.op} takes {counted(needed)}, found {found}"
 
 
 def infer(block: Primitive, shapes: tuple[Shape, ...]) -> Shape:

@@ -13,7 +13,7 @@ from archspec.errors import PluginError, Problem, did_you_mean
 from archspec.graph.graph import Graph, InitRule, Node
 from archspec.graph.scope import Poisoned, Scope
 from archspec.initializers import INITIALIZERS, Constant, Initializer
-from archspec.plugins import known_hint
+from archspec.plugins import known_home
 from archspec.spec.reader import Mapping, Value, shown
 from archspec.spec.validation import validated
 
@@ -72,7 +72,7 @@ def _initializer(compiler: Compiler, parameter: str, data: Any, value: Value) ->
     except PluginError as error:
         compiler.refuse_plugin(error, value.position)
     except KeyError:
-        hint = known_hint("initializer", str(name)) or did_you_mean(str(name), INITIALIZERS, "initializers")
+        hint = known_home("initializer", str(name)) or did_you_mean(str(name), INITIALIZERS, "initializers")
         message = f"`{parameter}` must be a number, an initializer or {{initializer: {{...}}}}, found {shown(data)}"
         compiler.report("bad-init", message, value.position, hint=hint)
     if not isinstance(fields, dict):
@@ -118,9 +118,9 @@ def unused_rules(graphs: list[Graph]) -> list[Problem]:
     for number, rule in enumerate(graphs[0].rules):
         if not any(is_used(graph.rules[number], graph) for graph in graphs):
             known = {name for node in graphs[0] if matches(rule, node) for name in node.weights}
-            what = " or ".join(f"`{name}`" for name in rule.parameters)
+            what = " or ".join(f"`{name}`" if name else '`""`' for name in rule.parameters)
             if known:
-                hint = f"the layers it matches have {', '.join(sorted(known))}"
+                hint = f"the layers it matches have {', '.join(name or chr(34) * 2 for name in sorted(known))}"
             else:
                 paths = [node.name for node in graphs[0] if node.weights]
                 ops = dict.fromkeys(node.op for node in graphs[0] if node.weights)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from archspec.errors import did_you_mean
-from archspec.plugins import known_hint
+from archspec.plugins import known_home, known_near
 from archspec.registry import BLOCKS
 from archspec.spec.shelves import library_of
 
@@ -14,8 +14,11 @@ def missing_op(op: str, own: Iterable[str] = ()) -> str:
     """A hint: the library or plugin that has a block of this name, or a name that is near."""
     if library := library_of(op):
         return f"block `{op}` is in a library: add use: [{library}]"
-    exact = known_hint("op", op) or known_hint("block", op)
-    if exact and not exact.startswith("did you mean"):
-        return exact
     names = [*own, *BLOCKS]
-    return did_you_mean(op, names) or exact or did_you_mean(op, names, "ops")
+    return (
+        known_home("op", op)
+        or known_home("block", op)
+        or did_you_mean(op, names)
+        or known_near("op", op)
+        or did_you_mean(op, names, "ops")
+    )

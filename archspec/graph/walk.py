@@ -11,7 +11,7 @@ from archspec.block import Block, Composite, Primitive
 from archspec.errors import ArchspecError, BlockError, PluginError, Position, Problem, Use, did_you_mean
 from archspec.graph.clash import Clash
 from archspec.graph.graph import Group, Node
-from archspec.graph.infer import ArityError, counted, infer
+from archspec.graph.infer import ArityError, arity_of, counted, infer
 from archspec.graph.missing import missing_op
 from archspec.graph.scope import POISON, Binding, Copy, Flow, Frame, Layout, Poisoned, ReferenceProblem, Scope
 from archspec.registry import BLOCKS
@@ -423,6 +423,8 @@ class Body:
 
     def _composite(self, block: Composite, fields: dict[str, Any], call: Call) -> Binding:
         """Have a block written in Python add its layers."""
+        if wrong := arity_of(block, len(call.inputs)):
+            self.compiler.report(ArityError.slug, wrong, call.layer.position, **call.context)
         self.compiler.groups[call.path] = Group(call.path, block.op, fields, call.layer.position)
         builder = PythonBuilder(self, call)
         try:
@@ -556,7 +558,7 @@ def _state(node: Node) -> str:
     """A node's parameters and buffers, as a message shows them."""
     shapes = {name: entry.shape for name, entry in node.weights.items()}
     shapes |= {name: entry.shape for name, entry in node.buffers.items()}
-    return ", ".join(f"{name} {'x'.join(map(str, shape))}" for name, shape in shapes.items())
+    return ", ".join(f"{name or 'itself'} {'x'.join(map(str, shape))}" for name, shape in shapes.items())
 
 
 def _written(value: Value) -> str:

@@ -437,7 +437,7 @@ class ClassWriter:
         """A parameter that functions use."""
         path = inside(self.part, str(node.target))
         if not is_shared(node):
-            self._assign(path, f"nn.Parameter(torch.empty({self._literal()[0]}))", "register_parameter")
+            self._assign(path, f"nn.Parameter(torch.zeros({self._literal()[0]}))", "register_parameter")
         return _attribute(path)
 
     def _module(self, child: Part, node: Value, texts: dict[Value, str]) -> str:

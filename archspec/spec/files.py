@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from archspec.errors import PluginError, Position, Problem, Source, SpecError, did_you_mean
-from archspec.plugins import known_hint
+from archspec.plugins import known_home, known_near
 from archspec.spec.document import LIBRARY_SECTIONS, SECTIONS, Spec, check_header, parse_spec
 from archspec.spec.edit import edited
 from archspec.spec.params import TYPES
@@ -67,10 +67,9 @@ def _open(name: str) -> tuple[Source, Path | None]:
 
 def _missing_spec(name: str) -> str:
     """A hint: the known plugin that has a spec, or names that are near."""
-    exact, names = known_hint("spec", name), spec_names()
-    if exact and not exact.startswith("did you mean"):
-        return exact
-    return did_you_mean(name, names) or exact or did_you_mean(name, names, "the zoo")
+    names = spec_names()
+    near = did_you_mean(name, names) or known_near("spec", name)
+    return known_home("spec", name) or near or did_you_mean(name, names, "the zoo")
 
 
 def _display(path: Path) -> str:
@@ -182,7 +181,7 @@ class _Joiner:
             return None
         if path is None:
             names = spec_names()
-            exact = known_hint("spec" if what == "extends" else "library", value.text)
+            exact = known_home("spec" if what == "extends" else "library", value.text)
             hint = exact or did_you_mean(value.text, [*names, *(f"{known}.yaml" for known in names)])
             message = f"`{what}` names {value.text}, which is neither beside this spec nor in the zoo"
             self.problems.append(Problem("missing-file", message, value.position, hint=hint))

@@ -65,15 +65,17 @@ def size_steps(graph: Graph, node: Node) -> tuple[list[Step], Node]:
 
 
 def size_text(shape: Shape) -> str:
-    """Height and width, one number where they agree; of a vector, its features."""
+    """Height and width, one number where they agree; of a vector, its features; of other kinds, their places."""
     if isinstance(shape, CHW):
         return str(shape.height) if shape.height == shape.width else f"{shape.height}x{shape.width}"
-    return f"{shape} features" if isinstance(shape, Vector) else str(shape)
+    if isinstance(shape, Vector):
+        return f"{shape} features"
+    return ", ".join(f"{size} {name}" for name, size in shape.places.items())
 
 
 def channels_of(shape: Shape) -> int:
-    """Channels of a feature map; of a vector, its features."""
-    return shape.dims[0]
+    """Channels of a feature map; features of other kinds."""
+    return shape.width_of_place
 
 
 def channel_field(node: Node) -> str:
@@ -336,12 +338,12 @@ def _params_text(node: Node) -> Iterator[str]:
 
 def _product(name: str, shape: tuple[int, ...]) -> str:
     sizes = " x ".join(map(str, shape))
-    return f"{name} {sizes}" + (f" = {prod(shape):,}" if len(shape) > 1 else "")
+    return f"{name or 'itself'} {sizes}" + (f" = {prod(shape):,}" if len(shape) > 1 else "")
 
 
 def _macs_text(node: Node) -> Iterator[str]:
     """MACs, as the weight's elements times the places of the output where that is what they are."""
-    places = node.shape.dims[1:]
+    places = tuple(node.shape.places.values())
     sizes: Mapping[str, int] = {name: prod(weight.shape) for name, weight in node.weights.items()}
     name = next((name for name, size in sizes.items() if node.macs and size * prod(places) == node.macs), None)
     if not node.macs:
@@ -351,7 +353,7 @@ def _macs_text(node: Node) -> Iterator[str]:
     elif not places:
         yield f"MACs: {node.macs:,}, one per element of {name}"
     else:
-        yield f"MACs: {sizes[name]:,} ({name}) x {' x '.join(map(str, places))} = {node.macs:,}"
+        yield f"MACs: {sizes[name]:,} ({name or 'itself'}) x {' x '.join(map(str, places))} = {node.macs:,}"
 
 
 def _firsts(field: ReceptiveField) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
+import textwrap
 from collections.abc import Iterator
 from typing import Any, get_args
 
@@ -15,7 +17,7 @@ from archspec.spec.params import Param
 from archspec.spec.shelves import Library, libraries
 from archspec.views.model_schema import doc, fields
 from archspec.views.summary import aligned
-from archspec.views.values import wrapped
+from archspec.views.values import WIDTH, wrapped
 
 Data = dict[str, Any]
 
@@ -129,7 +131,7 @@ def block_page(data: Data) -> str:
     """One op as a page of plain text."""
     lines = [f"{data['op']}   ({data['from']})", ""]
     if data["doc"]:
-        lines += [*(line for part in data["doc"].splitlines() for line in wrapped(part)), ""]
+        lines += [*_doc_lines(data["doc"]), ""]
     lines.append(f"takes   {data['takes']}")
     if "use" in data:
         lines.append(f"needs   use: [{data['use']}]")
@@ -140,6 +142,20 @@ def block_page(data: Data) -> str:
         lines += wrapped(f"  {field['name']}: {field['type']}; {default}")
         lines += wrapped(f"      {field['doc']}") if field["doc"] else []
     return "\n".join(lines)
+
+
+def _doc_lines(text: str) -> Iterator[str]:
+    """A docstring set anew: paragraphs flow, what begins with a word and a colon hangs."""
+    for number, paragraph in enumerate(text.split("\n\n")):
+        if number:
+            yield ""
+        parts = re.split(r"\n(?=[A-Z][a-z]+:)", paragraph)
+        for part in parts:
+            flowing = " ".join(part.split())
+            if head := re.match(r"[A-Z][a-z]+: *", part):
+                yield from wrapped(f"{head[0]}{flowing[len(head[0].rstrip()) :].lstrip()}")
+            else:
+                yield from textwrap.wrap(flowing, WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
 def vocabulary() -> Iterator[Data]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from archspec.errors import PluginError, Problem, SpecError, did_you_mean
 from archspec.graph.graph import Graph
-from archspec.plugins import Registry, known_hint
+from archspec.plugins import Registry, known_home
 
 Pass = Callable[[Graph], Graph]
 
@@ -39,7 +39,7 @@ def _function(name: str) -> Pass:
     try:
         return PASSES[name]
     except KeyError:
-        hint = known_hint("pass", name) or did_you_mean(name, PASSES, "passes")
+        hint = known_home("pass", name) or did_you_mean(name, PASSES, "passes")
         raise SpecError([Problem("unknown-pass", f"there is no pass `{name}`", hint=hint)]) from None
     except PluginError as error:
         raise SpecError([error.problem()]) from error
