@@ -15,7 +15,8 @@ from archspec.graph.check import check_reach, read_outputs
 from archspec.graph.graph import Graph, Group, Node, digraph_of
 from archspec.graph.init_rules import read_rules
 from archspec.graph.scope import POISON, Flow, Frame, Layout, Poisoned, Scope
-from archspec.graph.walk import MAX_NESTING, Body, Call, check_unused
+from archspec.graph.use import MAX_NESTING, Call
+from archspec.graph.walk import Body, check_unused
 from archspec.plugins import built_in, known_home
 from archspec.registry import BLOCKS
 from archspec.spec.document import Layers, Spec
@@ -68,12 +69,11 @@ class Compiler:
         scope = Scope(frame, Layout())
         frame.inputs = self._inputs(scope)
         self.start_frame(frame, self.spec.checks, scope)
-        body = Body(self, self.spec.layers, scope, "", only(frame.inputs))
-        body.run()
+        self.run(self.spec.layers, scope, "", only(frame.inputs))
         for name, block in self.spec.blocks.items():
             if name not in self.used:
                 check_unused(self, block.layers)
-        outputs = read_outputs(self, Scope(frame, body.layout))
+        outputs = read_outputs(self, scope)
         rules = read_rules(self, scope)
         if not self.problems:
             check_reach(self, outputs)
@@ -158,6 +158,12 @@ class Compiler:
             return self.refuse_plugin(error, position)
 
     # What the walk uses.
+
+    def run(
+        self, layers: Layers, scope: Scope, path: str, current: Flow | None, place: int = 0, shares: str = ""
+    ) -> Flow | None:
+        """Walk through some layers; the value of the last that is present."""
+        return Body(self, layers, scope, path, current, place, shares).run()
 
     def report(self, slug: str, message: str, position: Position | None, **context: Any) -> NoReturn:
         """Add a problem and poison what it concerns."""

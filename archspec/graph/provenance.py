@@ -16,7 +16,7 @@ from archspec.graph.compile import MAX_NODES, Compiler
 from archspec.graph.expectations import refuse_unused_rules
 from archspec.graph.graph import Graph
 from archspec.graph.scope import Frame, Layout, Scope
-from archspec.graph.walk import Call
+from archspec.graph.use import Call
 from archspec.spec.document import Spec
 from archspec.spec.expression import is_expression, parse
 from archspec.spec.params import Param

@@ -13,7 +13,7 @@ from archspec.spec.reader import Scalar, Value
 from archspec.tensor import Shape
 
 if TYPE_CHECKING:
-    from archspec.graph.walk import Call
+    from archspec.graph.use import Call
 
 
 class Poisoned(ArchspecError):

@@ -7,50 +7,25 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from archspec.block import Block, Composite, Primitive
-from archspec.errors import ArchspecError, BlockError, PluginError, Position, Problem, Use, did_you_mean
-from archspec.graph.clash import Clash
-from archspec.graph.graph import Group, Node
-from archspec.graph.infer import ArityError, arity_of, counted, infer
+from archspec.errors import PluginError, Position, Problem
+from archspec.graph.graph import Group
 from archspec.graph.missing import missing_op
-from archspec.graph.scope import POISON, Binding, Copy, Flow, Frame, Layout, Poisoned, ReferenceProblem, Scope
+from archspec.graph.scope import POISON, Binding, Copy, Flow, Layout, Poisoned, ReferenceProblem, Scope
+from archspec.graph.use import Call, bind, refuse_depth
 from archspec.registry import BLOCKS
-from archspec.spec.document import BlockDefinition, Layer, Layers
+from archspec.spec.document import Layer, Layers
 from archspec.spec.expression import is_expression
-from archspec.spec.params import UNKNOWN
 from archspec.spec.reader import Scalar, Value, shown
-from archspec.spec.validation import refuse_unknown_fields, validated
-from archspec.tensor import Shape
+from archspec.spec.validation import refuse_unknown_fields
 
 if TYPE_CHECKING:
     from archspec.graph.compile import Compiler
 
 
-MAX_NESTING = 100
-TRACEBACK = "a mistake in the block's code; --debug shows its traceback"
 MAX_PLACES = 1024
 
 Maker = Callable[[str, tuple[Flow, ...], str], Binding]
 """Makes a layer at a path from its inputs, with the parameters of the layer at another path where one is given."""
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One use of an op: the layer it is written as, its path, what it reads, and where it runs."""
-
-    layer: Layer
-    path: str
-    op: str
-    inputs: tuple[Flow, ...]
-    scope: Scope
-    place: int = 0
-    shares: str = ""
-    """Path of the earlier layer whose parameters it uses."""
-
-    @property
-    def context(self) -> dict[str, Any]:
-        """What its problems carry."""
-        return {"layer": self.path, "op": self.op, "uses": self.scope.frame.uses}
 
 
 @dataclass
@@ -252,17 +227,13 @@ class Body:
             message = f"a group of layers reads one value, found {len(inputs)}"
             self._report("wrong-arity", message, layer.position, layer, hint="make it a block with several `inputs`")
         (flow,) = inputs
-        self._refuse_depth(layer, path)
+        refuse_depth(self.compiler, path, layer.position, **self._context(layer))
         layout = Layout(parent=self.layout, owner=layer.name)
         self.compiler.groups[path] = Group(path, "", {}, layer.position)
         scope = Scope(self.scope.frame, layout)
         result = Body(self.compiler, layers, scope, path + ".", flow, place, shares and shares + ".").run()
         assert result is not None
         return Binding(result, layout)
-
-    def _refuse_depth(self, layer: Layer, path: str) -> None:
-        if path.count(".") >= MAX_NESTING:
-            self._report("too-deep", f"layers are nested more than {MAX_NESTING} deep", layer.position, layer)
 
     def _count(self, value: Value, what: str, layer: Layer) -> int:
         count = self._resolve(value, layer)
@@ -311,20 +282,7 @@ class Body:
         assert layer.op is not None
         op = self._op(layer, scope)
         call = Call(layer, path, op, inputs, scope, self._place(layer, scope), shares)
-        definition = self.compiler.spec.blocks.get(op)
-        return self._use(definition, call) if definition is not None else self._registered(call, layer.op.position)
-
-    def _registered(self, call: Call, position: Position) -> Binding:
-        """Use a block of the registry, whoever brings it."""
-        try:
-            cls = BLOCKS[call.op]
-        except KeyError:
-            removal = self.compiler.removal(call.op, "replace what uses it there too")
-            hint = removal or missing_op(call.op, self.compiler.spec.blocks)
-            self.compiler.report("unknown-op", f"there is no op `{call.op}`", position, hint=hint, **call.context)
-        except PluginError as error:
-            self.compiler.refuse_plugin(error, position, **call.context)
-        return self._block(cls, call)
+        return bind(self.compiler, call, layer.op.position)
 
     def _op(self, layer: Layer, scope: Scope) -> str:
         assert layer.op is not None
@@ -332,174 +290,6 @@ class Body:
         if not isinstance(op, str):
             self._report("bad-layer", f"`op` must name a block, found {shown(op)}", layer.op.position, layer)
         return op
-
-    def _fields(self, call: Call) -> tuple[dict[str, Any], bool]:
-        """The fields that can be worked out, and whether they are all."""
-        found = {}
-        for name, (_, value) in call.layer.fields.items():
-            try:
-                found[name] = self.compiler.resolve(value, call.scope, layer=call.path, op=call.op)
-            except Poisoned:
-                continue
-        return found, len(found) == len(call.layer.fields)
-
-    def _block(self, cls: type[Block], call: Call) -> Binding:
-        """Use a block written in Python."""
-        layer, problems = call.layer, self.compiler.problems
-        fields, complete = self._fields(call)
-        if not complete:
-            refuse_unknown_fields(cls, fields, layer.fields, layer.position, cls.op, problems, **call.context)
-            raise Poisoned
-        block = validated(cls, fields, layer.fields, layer.position, cls.op, problems, **call.context)
-        if block is None or any(flow.shape is None for flow in call.inputs):
-            raise Poisoned
-        if isinstance(block, Composite):
-            return self._composite(block, fields, call)
-        assert isinstance(block, Primitive)
-        return Binding(self._primitive(block, fields, call))
-
-    def _primitive(self, block: Primitive, fields: dict[str, Any], call: Call) -> Flow:
-        shapes = tuple(flow.shape for flow in call.inputs if flow.shape is not None)
-        try:
-            shape = infer(block, shapes)
-        except BlockError as error:
-            clash = Clash(self.compiler.nodes, self.compiler.groups, self.path, call.layer.position, call.inputs)
-            hint = clash.hint(error) or error.hint
-            self.compiler.report(error.slug, error.message, call.layer.position, hint=hint, **call.context)
-        except Exception as error:
-            self._crashed(error, "infer", call)
-        try:
-            node = self._node(block, fields, call, shapes, shape)
-        except Exception as error:
-            self._crashed(error, "parameters` or `macs", call)
-        if self.compiler.calls is not None:
-            self.compiler.calls[call.path] = call
-        return self.compiler.add(self._sharing(node, call) if call.shares else node)
-
-    def _crashed(self, error: Exception, method: str, call: Call) -> NoReturn:
-        """A plugin's method went wrong; a mistake of archspec's own is left as it is."""
-        if call.op in BLOCKS.builtin or isinstance(error, ArchspecError):
-            raise error
-        owner = BLOCKS.providers(call.op)[0]
-        message = f"`{method}` of {owner} went wrong: {type(error).__name__}: {error}".rstrip(": ")
-        problem = Problem("broken-plugin", message, call.layer.position, hint=TRACEBACK, cause=error, **call.context)
-        self.compiler.problems.append(problem)
-        raise Poisoned from error
-
-    def _node(
-        self, block: Primitive, fields: dict[str, Any], call: Call, shapes: tuple[Shape, ...], shape: Shape
-    ) -> Node:
-        return Node(
-            name=call.path,
-            op=block.op,
-            block=block,
-            fields=fields,
-            inputs=tuple(flow.node for flow in call.inputs),
-            shape=shape,
-            position=self.compiler.sharing[-1] if call.shares else call.layer.position,
-            weights=block.parameters(*shapes),
-            buffers=block.buffers(*shapes),
-            macs=block.macs(*shapes),
-            window=block.window(*shapes),
-            saves=block.saves(*shapes),
-            place=call.place,
-        )
-
-    def _sharing(self, node: Node, call: Call) -> Node:
-        """A node that uses the parameters of an earlier one, which must have the same."""
-        original = self.compiler.nodes.get(call.shares)
-        if original is not None and original.shares:
-            original = self.compiler.nodes[original.shares]
-        if original is None or _state(original) != _state(node):
-            there = f"has {_state(original) or 'none'}" if original else "is not there"
-            message = (
-                f"it shares the parameters of `{call.shares}`, which {there}; here they are {_state(node) or 'none'}"
-            )
-            hint = "both must read values with the same channels"
-            self.compiler.report("bad-shares", message, self.compiler.sharing[-1], hint=hint, **call.context)
-        if not node.weights and not node.buffers:
-            return node
-        return replace(node, weights={}, buffers={}, shares=original.name, place=original.place)
-
-    def _composite(self, block: Composite, fields: dict[str, Any], call: Call) -> Binding:
-        """Have a block written in Python add its layers."""
-        if wrong := arity_of(block, len(call.inputs)):
-            self.compiler.report(ArityError.slug, wrong, call.layer.position, **call.context)
-        self.compiler.groups[call.path] = Group(call.path, block.op, fields, call.layer.position)
-        builder = PythonBuilder(self, call)
-        try:
-            result = block.expand(builder, *call.inputs)
-        except BlockError as error:
-            self.compiler.report(error.slug, error.message, call.layer.position, hint=error.hint, **call.context)
-        except Exception as error:
-            self._crashed(error, "expand", call)
-        if not isinstance(result, Flow):
-            message = f"`expand` gives {result!r}, which is no value"
-            hint = "return what `b.layer(...)` of the last layer returned"
-            self.compiler.report("bad-block-class", message, call.layer.position, hint=hint, **call.context)
-        return Binding(result, builder.layout)
-
-    def _use(self, block: BlockDefinition, call: Call) -> Binding:
-        """Expand a block written in YAML."""
-        stack, layer, inputs = self.compiler.blocks, call.layer, call.inputs
-        if block.name in stack:
-            chain = " -> ".join([*stack[stack.index(block.name) :], block.name])
-            self.compiler.report("block-recursion", f"a block uses itself: {chain}", layer.position, **call.context)
-        self._refuse_depth(layer, call.path)
-        params = self._params(block, call)
-        if len(inputs) != len(block.inputs):
-            message = f"block `{block.name}` takes {counted(len(block.inputs))}, found {len(inputs)}"
-            hint = f"its inputs: {', '.join(block.inputs)} (line {block.position.line})"
-            self.compiler.report(ArityError.slug, message, layer.position, hint=hint, **call.context)
-        flows = dict(zip(block.inputs, inputs, strict=True))
-        if len(flows) == 1:
-            flows["input"] = inputs[0]
-        uses = (*call.scope.frame.uses, Use(call.path, layer.position))
-        frame = Frame(params, block.let, flows, self.compiler.work_out, uses, call.path, call)
-        inner = Scope(frame, Layout(owner=""))
-        self.compiler.groups[call.path] = Group(call.path, block.name, params, layer.position)
-        self.compiler.enter(call.path, block.name, uses, layer.position)
-        stack.append(block.name)
-        try:
-            self.compiler.start_frame(frame, block.checks, inner)
-            current = inputs[0] if len(inputs) == 1 else None
-            shares = call.shares and call.shares + "."
-            result = Body(self.compiler, block.layers, inner, call.path + ".", current, call.place, shares).run()
-        finally:
-            stack.pop()
-        if result is None:
-            message = f"no layer of block `{block.name}` is present, and it has several inputs to pass on"
-            self.compiler.report("no-layer", message, layer.position, **call.context)
-        return Binding(result, inner.layout)
-
-    def _params(self, block: BlockDefinition, call: Call) -> dict[str, object]:
-        """The values of a block's params at one use."""
-        before, layer, context = len(self.compiler.problems), call.layer, call.context
-        given, complete = self._fields(call)
-        where = f"line {block.position.line}"
-        if block.position.source.name != layer.position.source.name:
-            where = f"{block.position.source.name}:{block.position.line}"
-        for name in layer.fields.keys() - block.params.keys():
-            hint = did_you_mean(name, block.params, "params") or f"it has no params ({where})"
-            message = f"block `{block.name}` has no param `{name}`"
-            position = layer.fields[name][0].position
-            self.compiler.problems.append(Problem("unknown-field", message, position, hint=hint, **context))
-        values: dict[str, object] = {}
-        for name, param in block.params.items():
-            if name not in given:
-                if name not in layer.fields and param.required:
-                    message, hint = f"block `{block.name}` needs `{name}`", f"its params: {where}"
-                    problem = Problem("missing-field", message, layer.position, hint=hint, **context)
-                    self.compiler.problems.append(problem)
-                values[name] = UNKNOWN if param.broken else param.default
-                continue
-            values[name] = given[name]
-            if refusal := param.refusal(given[name]):
-                position = layer.fields[name][1].position
-                self.compiler.problems.append(Problem("bad-field", refusal, position, hint=param.doc, **context))
-        if not complete or len(self.compiler.problems) > before:
-            raise Poisoned
-        return values
 
 
 def check_unused(compiler: Compiler, layers: Layers) -> None:
@@ -520,45 +310,6 @@ def check_unused(compiler: Compiler, layers: Layers) -> None:
                 compiler.problems.append(error.problem(layer.op.position, **context))
             else:
                 refuse_unknown_fields(cls, {}, layer.fields, layer.position, op, compiler.problems, **context)
-
-
-class PythonBuilder:
-    """What a composite written in Python adds its layers to."""
-
-    def __init__(self, body: Body, call: Call) -> None:
-        self.body, self.call = body, call
-        self.layout = Layout(owner=call.layer.name)
-
-    def layer(self, name: str, op: str, *inputs: Flow, **fields: Any) -> Flow:
-        """Add the layer `name` and return its output. Errors: BlockError if there is no such op"""
-        try:
-            cls = BLOCKS[op]
-        except KeyError:
-            raise BlockError(f"{self.call.op} uses the op `{op}`, which does not exist", missing_op(op)) from None
-        except PluginError as error:
-            self.body.compiler.refuse_plugin(error, self.call.layer.position, **self.call.context)
-        if name in self.layout.bound:
-            raise BlockError(f"{self.call.op} adds two layers called `{name}`")
-        shares = f"{self.call.shares}.{name}" if self.call.shares else ""
-        call = replace(self.call, path=f"{self.call.path}.{name}", op=op, inputs=inputs, shares=shares)
-        problems = self.body.compiler.problems
-        block = validated(cls, fields, None, call.layer.position, op, problems, **call.context)
-        if block is None:
-            raise Poisoned
-        if isinstance(block, Composite):
-            binding = self.body._composite(block, fields, call)
-        else:
-            assert isinstance(block, Primitive)
-            binding = Binding(self.body._primitive(block, fields, call))
-        self.layout.bound[name] = binding
-        return binding.flow
-
-
-def _state(node: Node) -> str:
-    """A node's parameters and buffers, as a message shows them."""
-    shapes = {name: entry.shape for name, entry in node.weights.items()}
-    shapes |= {name: entry.shape for name, entry in node.buffers.items()}
-    return ", ".join(f"{name or 'itself'} {'x'.join(map(str, shape))}" for name, shape in shapes.items())
 
 
 def _written(value: Value) -> str:
