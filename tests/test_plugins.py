@@ -430,7 +430,29 @@ CRASHES = """
         (
             "def infer(self, x: Shape): return x\n        def macs(self, x): return x.wdth",
             "broken-plugin",
-            "`parameters` or `macs` of archspec-x 1.0 went wrong: AttributeError: 'CHW' object has no attribute 'wdth'",
+            "`macs` of archspec-x 1.0 went wrong: AttributeError: 'CHW' object has no attribute 'wdth'",
+        ),
+        (
+            "def infer(self, x: Shape): return x\n        def macs(self, x): return 1.5",
+            "bad-block-class",
+            "`macs` gives 1.5, expected a whole number",
+        ),
+        (
+            "def infer(self, x: Shape): return x\n        def parameters(self, x): return {'w': (3, 3)}",
+            "bad-block-class",
+            "`parameters` gives {'w': (3, 3)}, expected {name: Weight(shape, initializer)}, "
+            "shapes as tuples of whole numbers",
+        ),
+        (
+            "def infer(self, x: Shape): return x\n        def window(self, x): return 3",
+            "bad-block-class",
+            "`window` gives 3, expected None or Window((height, width), ...): pairs for all but padding, "
+            "which is Sides(...)",
+        ),
+        (
+            "def infer(self, x: Shape): return x\n        def saves(self, x): return None",
+            "bad-block-class",
+            "`saves` gives None, expected Saves(...)",
         ),
     ],
 )

@@ -33,8 +33,7 @@ def new(name: str, out: str) -> None:
         rule = "lower case words with `-` between them, beginning with a letter"
         raise click.BadParameter(f"{name!r} cannot name a plugin: {rule}", param_hint="NAME")
     op = short.replace("-", "_")
-    if op in BLOCKS.builtin or not op.isidentifier() or _is_word(op):
-        taken = "is a built-in op" if op in BLOCKS.builtin else "is a word of Python"
+    if taken := "is a built-in op" if op in BLOCKS.builtin else _taken(op):
         raise click.BadParameter(f"its block would be called {op!r}, which {taken}", param_hint="NAME")
     folder = Path(out) / f"archspec-{short}"
     if folder.exists():
@@ -56,15 +55,30 @@ def _starter_files() -> list[Path]:
     return [path for path in found if not any(part.startswith(".") for part in path.relative_to(STARTER).parts)]
 
 
-def _is_word(op: str) -> bool:
+def _taken(op: str) -> str:
+    """Why a word cannot be the name of the new block, or nothing."""
+    import ast
+    import builtins
     import keyword
 
-    return keyword.iskeyword(op)
+    if keyword.iskeyword(op) or hasattr(builtins, op):
+        return "is a word of Python"
+    names = set()
+    for path in _starter_files():
+        if path.suffix == ".py":
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                names |= {getattr(node, part, None) for part in ("id", "arg", "name", "attr", "module")}
+    names -= {"starter", "Starter"}
+    return "means something else in its own code" if op in names or _class_name(op) in names else ""
+
+
+def _class_name(op: str) -> str:
+    return "".join(word.capitalize() for word in op.split("_"))
 
 
 def _renamed(text: str, short: str) -> str:
     """A text of the starter with the plugin's own names."""
     op = short.replace("-", "_")
     text = text.replace("starter-net", f"{short}-net").replace("archspec-starter", f"archspec-{short}")
-    text = text.replace("Starter", "".join(word.capitalize() for word in short.split("-")))
+    text = text.replace("Starter", _class_name(op))
     return text.replace("starter", op)

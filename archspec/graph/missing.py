@@ -14,7 +14,7 @@ def missing_op(op: str, own: Iterable[str] = ()) -> str:
     """A hint: the library or plugin that has a block of this name, or a name that is near."""
     if library := library_of(op):
         return f"block `{op}` is in a library: add use: [{library}]"
-    names = [*own, *BLOCKS]
+    names = [*own, *(name for name in BLOCKS if name not in BLOCKS.builtin), *BLOCKS.builtin]
     return (
         known_home("op", op)
         or known_home("block", op)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from archspec.block import Block, Composite, Primitive
+from archspec.block import Block, Buffer, Composite, Primitive, Saves, Weight
 from archspec.errors import ArchspecError, BlockError, PluginError, Position, Problem, Use, did_you_mean
 from archspec.graph.clash import Clash
 from archspec.graph.graph import Group, Node
 from archspec.graph.infer import ArityError, arity_of, counted, infer
 from archspec.graph.missing import missing_op
 from archspec.graph.scope import Binding, Flow, Frame, Layout, Poisoned, Scope
+from archspec.initializers import Initializer
 from archspec.registry import BLOCKS
 from archspec.spec.document import BlockDefinition, Layer
 from archspec.spec.params import UNKNOWN
 from archspec.spec.validation import refuse_unknown_fields, validated
-from archspec.tensor import Shape
+from archspec.tensor import Shape, Sides, Window
 
 if TYPE_CHECKING:
     from archspec.graph.compile import Compiler
@@ -104,10 +106,7 @@ def _primitive(compiler: Compiler, block: Primitive, fields: dict[str, Any], cal
         compiler.report(error.slug, error.message, call.layer.position, hint=hint, **call.context)
     except Exception as error:
         _crashed(compiler, error, "infer", call)
-    try:
-        node = _node(compiler, block, fields, call, shapes, shape)
-    except Exception as error:
-        _crashed(compiler, error, "parameters` or `macs", call)
+    node = _node(compiler, block, fields, call, shapes, shape)
     if compiler.calls is not None:
         compiler.calls[call.path] = call
     return compiler.add(_sharing(compiler, node, call) if call.shares else node)
@@ -127,6 +126,17 @@ def _crashed(compiler: Compiler, error: Exception, method: str, call: Call) -> N
 def _node(
     compiler: Compiler, block: Primitive, fields: dict[str, Any], call: Call, shapes: tuple[Shape, ...], shape: Shape
 ) -> Node:
+    """The node, with all that the block says of itself."""
+    said: dict[str, Any] = {}
+    for method, refusal in DECLARATIONS.items():
+        try:
+            said[method] = getattr(block, method)(*shapes)
+        except Exception as error:
+            _crashed(compiler, error, method, call)
+        if call.op not in BLOCKS.builtin and (wrong := refusal(said[method])):
+            message = f"`{method}` gives {said[method]!r}, expected {wrong}"
+            hint = "see the table of methods in docs/plugins.md"
+            compiler.report("bad-block-class", message, call.layer.position, hint=hint, **call.context)
     return Node(
         name=call.path,
         op=block.op,
@@ -135,13 +145,60 @@ def _node(
         inputs=tuple(flow.node for flow in call.inputs),
         shape=shape,
         position=compiler.sharing[-1] if call.shares else call.layer.position,
-        weights=block.parameters(*shapes),
-        buffers=block.buffers(*shapes),
-        macs=block.macs(*shapes),
-        window=block.window(*shapes),
-        saves=block.saves(*shapes),
+        weights=said["parameters"],
+        buffers=said["buffers"],
+        macs=said["macs"],
+        window=said["window"],
+        saves=said["saves"],
         place=call.place,
     )
+
+
+def _sizes(value: object, least: int = 0) -> bool:
+    return isinstance(value, tuple) and all(type(size) is int and size >= least for size in value)
+
+
+def _no_weights(found: object) -> str:
+    right = isinstance(found, dict) and all(
+        isinstance(name, str) and isinstance(one, Weight) and _sizes(one.shape, 1) and isinstance(one.init, Initializer)
+        for name, one in found.items()
+    )
+    return "" if right else "{name: Weight(shape, initializer)}, shapes as tuples of whole numbers"
+
+
+def _no_buffers(found: object) -> str:
+    right = isinstance(found, dict) and all(
+        isinstance(name, str) and isinstance(one, Buffer) and _sizes(one.shape) and isinstance(one.dtype, str)
+        for name, one in found.items()
+    )
+    return "" if right else "{name: Buffer(shape, dtype)}, the dtype as text such as float32"
+
+
+def _no_count(found: object) -> str:
+    return "" if type(found) is int and found >= 0 else "a whole number"
+
+
+def _no_window(found: object) -> str:
+    if found is None:
+        return ""
+    right = isinstance(found, Window) and isinstance(found.padding, Sides)
+    pairs = (found.kernel, found.stride, found.dilation, found.spread) if isinstance(found, Window) else ()
+    right = right and all(_sizes(pair, 1) and len(pair) == 2 for pair in pairs)
+    return "" if right else "None or Window((height, width), ...): pairs for all but padding, which is Sides(...)"
+
+
+def _no_saves(found: object) -> str:
+    return "" if isinstance(found, Saves) else "Saves(...)"
+
+
+DECLARATIONS: dict[str, Callable[[object], str]] = {
+    "parameters": _no_weights,
+    "buffers": _no_buffers,
+    "macs": _no_count,
+    "window": _no_window,
+    "saves": _no_saves,
+}
+"""What a primitive says of itself by each method, as the check of what it may say: what is expected, or nothing."""
 
 
 def _sharing(compiler: Compiler, node: Node, call: Call) -> Node:

@@ -59,18 +59,19 @@ def carried_source(module: str, names: Iterable[str]) -> str:
         decorators: list[ast.expr] = getattr(node, "decorator_list", [])
         first = min([node.lineno, *(decorator.lineno for decorator in decorators)])
         kept = [*range(first, (node.end_lineno or first) + 1)]
-        for provided in _provided_inside(node):
+        for provided in _provided_inside(node, lines):
             kept = [number for number in kept if not provided.lineno <= number <= (provided.end_lineno or 0)]
         texts.append("\n".join(lines[number - 1] for number in kept))
     return "\n\n\n".join(texts)
 
 
-def _provided_inside(node: ast.stmt) -> Iterator[ast.stmt]:
+def _provided_inside(node: ast.stmt, lines: list[str]) -> Iterator[ast.stmt]:
     """Imports inside a definition of what model.py imports at its top, where they stand on lines of their own."""
     for inner in ast.walk(node):
         body = getattr(inner, "body", None)
         for statement in body if isinstance(body, list) and len(body) > 1 else ():
-            if isinstance(statement, ast.Import | ast.ImportFrom) and ast.unparse(statement) in PROVIDED:
+            text = lines[statement.lineno - 1].strip()
+            if isinstance(statement, ast.Import | ast.ImportFrom) and text == ast.unparse(statement) in PROVIDED:
                 yield statement
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -47,6 +48,9 @@ class Emitter:
         The values among `args` are what it is called with; everything else is literal and makes the module.
         """
         path = self._path()
+        if not public_name(cls):
+            hint = "define it at the top of a file of its own, which `lower` imports"
+            raise BuildError(f"{path}: a class of modules must be importable by name, found {cls!r}\n  hint: {hint}")
         literals = tuple(arg for arg in args if not isinstance(arg, fx.Proxy))
         values = tuple(arg.node for arg in args if isinstance(arg, fx.Proxy))
         made = Construction(cls, literals, kwargs)
@@ -89,6 +93,8 @@ class Emitter:
         path = self._path()
         if not public_name(function):
             raise BuildError(f"{path}: a function that is called must be importable by name, found {function!r}")
+        if "training" in argument_names(function)[: len(args)]:
+            raise BuildError(f"{path}: give `training` to {function.__name__} by its name: training=fx.training")
         return self._emit("call_function", function, fx.node.map_aggregate(args, _node), kwargs)
 
     def _path(self) -> str:
@@ -110,6 +116,14 @@ def public_name(target: Any) -> str:
         if getattr(sys.modules.get(module), name, None) is target:
             return f"{module}.{name}"
     return ""
+
+
+def argument_names(function: Callable[..., Any]) -> list[str]:
+    """The names of a function's arguments; none where Python does not know them."""
+    try:
+        return list(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return []
 
 
 def _node(value: Any) -> Any:
@@ -165,6 +179,13 @@ def _lowered(node: Node, emitter: Emitter, inputs: list[fx.Proxy]) -> fx.Proxy:
             raise
         message = f"{node.name} ({node.op}): `lower` went wrong: {type(error).__name__}: {error}".rstrip(": ")
         raise BuildError(f"{message}\n  hint: a mistake in the block's code; --debug shows its traceback") from error
+    for made in reversed(emitter.graph.nodes):
+        if made.meta.get("layer", node.name) != node.name:
+            break
+        if "layer" not in made.meta:
+            hint = f"write a function that does it, and `fx.function(that, x)`; found {made.op} {made.target}"
+            message = f"{node.name} ({node.op}): `lower` computes with a value itself instead of by fx"
+            raise BuildError(f"{message}\n  hint: {hint}")
     if not isinstance(found, fx.Proxy):
         raise BuildError(f"{node.name} ({node.op}): `lower` gives {found!r}, expected what fx.module or the like gave")
     return found

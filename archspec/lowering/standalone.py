@@ -18,7 +18,7 @@ from torch import fx
 from archspec.errors import BuildError
 from archspec.graph.graph import Graph
 from archspec.lowering.carried import carried_source, needed
-from archspec.lowering.emitter import Construction, Emitter, emit, public_name
+from archspec.lowering.emitter import Construction, Emitter, argument_names, emit, public_name
 from archspec.lowering.module import STANDALONE, class_name
 
 Value = fx.Node
@@ -93,6 +93,7 @@ class Standalone:
         self.inference = graph.inference()
         self.training: Emitter = emit(graph, training=True)
         self.evaluation: Emitter = emit(graph, training=False)
+        refuse_two_codes(self.training, self.evaluation)
         self.uses: dict[str, Use] = {}
         self.by_path: dict[str, Form] = {}
         self.forms: list[Form] = []
@@ -241,9 +242,8 @@ class Standalone:
             made = self.training.constructions[str(node.target)]
             slots += _construction_slots(child, made)
             return "module", public_name(made.cls), tuple(local[value] for value in node.all_input_nodes)
-        names = _argument_names(node.target, len(node.args))
         shape = []
-        for name, value in [*zip(names, node.args, strict=True), *node.kwargs.items()]:
+        for name, value in _arguments(node):
             if _has_values(value):
                 shape.append((name, str(fx.node.map_arg(value, lambda v: local[v]))))
             else:
@@ -469,15 +469,14 @@ class ClassWriter:
             self.init.append(f"{_attribute(outer)}.{otherwise}({last!r}, {text})")
 
     def _call(self, node: Value, texts: dict[Value, str]) -> str:
-        names = _argument_names(node.target, len(node.args))
         written = []
-        for position, (name, value) in enumerate([*zip(names, node.args, strict=True), *node.kwargs.items()]):
+        for position, (name, value) in enumerate(_arguments(node)):
             text = _with_values(value, texts) if _has_values(value) else self._literal(stored_as=True)[0]
             written.append(text if position < len(node.args) else f"{name}={text}")
         name = self.standalone._function_name(node.target)
         if name == "torch.add" and len(written) == 2 and not node.kwargs:
             return f"{written[0]} + {written[1]}"
-        if _takes_training(node.target):
+        if _takes_training(node):
             written.append("training=self.training")
         elif not self.standalone._trains_only(node) and node.meta["layer"] not in self.standalone.evaluated:
             raise BuildError(f"{node.meta['layer']}: {name} is left out in evaluation and takes no `training`")
@@ -612,18 +611,41 @@ def _construction_slots(child: str, made: Construction) -> list[Slot]:
     return slots
 
 
-def _argument_names(target: Any, count: int) -> list[str]:
-    try:
-        return list(inspect.signature(target).parameters)[:count]
-    except (TypeError, ValueError):
-        return [f"value{i}" if i else "input" for i in range(count)]
+def _arguments(node: Value) -> list[tuple[str, Any]]:
+    """The arguments of a call by name, but for `training`, which model.py gives from the module's mode."""
+    count = len(node.args)
+    known = argument_names(node.target) if callable(node.target) else []
+    names = known[:count] or [f"value{i}" if i else "input" for i in range(count)]
+    named = [(name, value) for name, value in node.kwargs.items() if name != "training" or not _takes_training(node)]
+    return [*zip(names, node.args, strict=True), *named]
 
 
-def _takes_training(target: Any) -> bool:
-    try:
-        return "training" in inspect.signature(target).parameters
-    except (TypeError, ValueError):
-        return False
+def _takes_training(node: Value) -> bool:
+    return callable(node.target) and "training" in argument_names(node.target)
+
+
+def refuse_two_codes(training: Emitter, evaluation: Emitter) -> None:
+    """Refuse layers whose code in evaluation is other than in training: model.py has one code for both.
+
+    A layer may be left out in evaluation, and what takes `training` is given it. Errors: BuildError
+    """
+    codes = {layer: code for layer, code in _codes(training).items() if code}
+    for layer, code in _codes(evaluation).items():
+        if code and code != codes.get(layer):
+            hint = "`fx.function(f, x, training=fx.training)`, or `fx.function(f, x) if fx.training else x`"
+            message = f"{layer}: `lower` gives other code in evaluation than in training, which model.py cannot hold"
+            raise BuildError(f"{message}\n  hint: {hint}, where f takes `training`")
+
+
+def _codes(emitter: Emitter) -> dict[str, list[tuple[Any, ...]]]:
+    """What each layer calls, with its literals."""
+    found: dict[str, list[tuple[Any, ...]]] = {}
+    for node in emitter.graph.nodes:
+        if node.op in ("call_module", "call_function"):
+            made = emitter.constructions.get(str(node.target))
+            literals = [value for _, value in _arguments(node) if not _has_values(value)]
+            found.setdefault(node.meta["layer"], []).append((node.target, made, literals))
+    return found
 
 
 def _has_values(value: Any) -> bool:
