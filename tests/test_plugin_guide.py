@@ -69,11 +69,11 @@ def test_every_check_is_explained() -> None:
     assert re.findall(r"^\| `([a-z-]+)` \|", section, re.MULTILINE) == list(CHECKS)
 
 
-ROWS = re.findall(r"^\| `(archspec[\w.]*)` \| (`.+`) \|$", TEXT.partition("## What plugins rely on")[2], re.MULTILINE)
+ROWS = re.findall(r"^\| `(archspec[\w.]*)` \| (`.+`).* \|$", TEXT.partition("## What plugins rely on")[2], re.MULTILINE)
 
 
 def test_the_plugin_api_is_frozen() -> None:
-    assert len(ROWS) == 8
+    assert len(ROWS) == 9
 
 
 @pytest.mark.parametrize(("module", "names"), ROWS, ids=[module for module, _ in ROWS])
