@@ -36,8 +36,8 @@ class _Subject:
 
 
 @click.command()
-@click.argument("view", metavar="VIEW")
-@click.argument("spec")
+@click.argument("view", metavar="[VIEW]", required=False)
+@click.argument("spec", required=False)
 @spec_options(passes=True, outputs=True)
 @click.option("--option", "-o", "options", multiple=True, metavar="NAME=VALUE", help="An option of the view.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the first parameter values.")
@@ -45,8 +45,8 @@ class _Subject:
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.option("--out", type=click.Path(dir_okay=False), default=None, help="File for the picture, SVG.")
 def view(
-    view: str,
-    spec: str,
+    view: str | None,
+    spec: str | None,
     chosen: Chosen,
     options: tuple[str, ...],
     seed: int,
@@ -56,11 +56,16 @@ def view(
 ) -> None:
     """Show a network by a VIEW: `memory`, or one that a plugin brings.
 
-    `archspec plugins` lists the views that are installed; the fields of a view are its options.
+    Without SPEC, the options of the view; without VIEW too, the views that are installed.
     """
     import json
     from pathlib import Path
 
+    if view is None or spec is None:
+        from archspec.views.vocabulary import view_page, views_table
+
+        click.echo(views_table() if view is None else view_page(view, _class(view)))
+        return
     made = _view(view, options)
     report = made.show(_Subject(chosen.compile(spec), seed, weights))
     if out is not None:
@@ -74,31 +79,47 @@ def view(
         click.echo(f"wrote {out}", err=as_json)
 
 
-def _view(name: str, options: tuple[str, ...]) -> View:
-    """The view with its options. Errors: SpecError"""
-    from archspec.errors import PluginError, Position, Problem, Source, SpecError, did_you_mean
+def _class(name: str) -> type[View]:
+    """The class of a view. Errors: SpecError"""
+    from archspec.errors import PluginError, Problem, SpecError, did_you_mean
     from archspec.plugins import known_home
-    from archspec.spec.reader import plain, read
-    from archspec.spec.validation import validated
     from archspec.views import VIEWS
 
     try:
-        cls = VIEWS[name]
+        return VIEWS[name]
     except KeyError:
         hint = known_home("view", name) or did_you_mean(name, VIEWS, "views")
         raise SpecError([Problem("unknown-view", f"there is no view `{name}`", hint=hint)]) from None
     except PluginError as error:
         raise SpecError([error.problem()]) from error
+
+
+def _view(name: str, options: tuple[str, ...]) -> View:
+    """The view with its options. Errors: SpecError"""
+    from archspec.errors import Position, Problem, Source, SpecError
+    from archspec.spec.validation import validated
+
     given: dict[str, Any] = {}
     for text in options:
         key, equals, value = text.partition("=")
         if not equals or not key:
             raise click.BadParameter(f"write --option NAME=VALUE, found {text!r}", param_hint="--option")
-        source = Source(f"--option {key}", value)
-        given[key] = plain(read(source)) if value.strip() else None
+        given[key] = _value(value)
     problems: list[Problem] = []
-    at = Position(Source(f"--option of {name}", ""), 1, 1)
-    made = validated(cls, given, None, at, name, problems)
+    at = Position(Source("--option", ""), 1, 1)
+    made = validated(_class(name), given, None, at, name, problems)
     if made is None:
-        raise SpecError([Problem(p.slug, p.message, hint=p.hint) for p in problems])
+        hint = f"`archspec view {name}` lists its options"
+        raise SpecError([Problem(p.slug, f"--option: {p.message}", hint=hint) for p in problems])
     return made
+
+
+def _value(text: str) -> Any:
+    """A value as typed: YAML, or a text where it is none, such as a glob that begins with `*`."""
+    from archspec.errors import Source, SpecError
+    from archspec.spec.reader import plain, read
+
+    try:
+        return plain(read(Source("--option", text))) if text.strip() else None
+    except SpecError:
+        return text

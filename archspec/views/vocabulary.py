@@ -9,12 +9,16 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any, get_args
 
+from pydantic import BaseModel
+
 from archspec.block import MOST, Block, Composite, Primitive
 from archspec.graph.infer import signature
 from archspec.plugins import Provider, built_in
 from archspec.registry import BLOCKS
 from archspec.spec.params import Param
 from archspec.spec.shelves import Library, libraries
+from archspec.view import View
+from archspec.views import VIEWS
 from archspec.views.model_schema import doc, fields
 from archspec.views.summary import aligned
 from archspec.views.values import WIDTH, wrapped
@@ -29,23 +33,22 @@ def first_line(text: str) -> str:
 
 def block_data(op: str, cls: type[Block], owner: Provider) -> Data:
     """All that is to be said of an op. Errors: PluginError"""
-    forms, required = fields(cls)
-    return {
-        "op": op,
-        "from": str(owner),
-        "takes": takes(cls),
-        "doc": doc(cls),
-        "fields": [
-            {
-                "name": name,
-                "type": type_words(form),
-                "required": name in required,
-                "default": form.get("default"),
-                "doc": form.get("description", ""),
-            }
-            for name, form in forms.items()
-        ],
-    }
+    return {"op": op, "from": str(owner), "takes": takes(cls), "doc": doc(cls), "fields": _fields(cls)}
+
+
+def _fields(model: type[BaseModel]) -> list[Data]:
+    """What is to be said of each field of a model."""
+    forms, required = fields(model)
+    return [
+        {
+            "name": name,
+            "type": type_words(form),
+            "required": name in required,
+            "default": form.get("default"),
+            "doc": form.get("description", ""),
+        }
+        for name, form in forms.items()
+    ]
 
 
 def library_data(library: Library, name: str) -> Data:
@@ -135,13 +138,32 @@ def block_page(data: Data) -> str:
     lines.append(f"takes   {data['takes']}")
     if "use" in data:
         lines.append(f"needs   use: [{data['use']}]")
-    lines += ["", "fields:" if data["fields"] else "no fields"]
-    for field in data["fields"]:
+    return "\n".join([*lines, "", *_field_lines("fields", data["fields"])])
+
+
+def _field_lines(what: str, listed: list[Data]) -> Iterator[str]:
+    """Fields, each with type, default and meaning."""
+    yield f"{what}:" if listed else f"no {what}"
+    for field in listed:
         default = "required" if field["required"] else f"default {_literal(field['default'])}"
         default = "may be left out" if default == "default null" else default
-        lines += wrapped(f"  {field['name']}: {field['type']}; {default}")
-        lines += wrapped(f"      {field['doc']}") if field["doc"] else []
-    return "\n".join(lines)
+        yield from wrapped(f"  {field['name']}: {field['type']}; {default}")
+        if field["doc"]:
+            yield from wrapped(f"      {field['doc']}")
+
+
+def view_page(name: str, cls: type[View]) -> str:
+    """One view as a page of plain text."""
+    lines = [f"{name}   ({VIEWS.providers(name)[0]})", "", *_doc_lines(doc(cls)), ""]
+    return "\n".join([*lines, *_field_lines("options", _fields(cls))])
+
+
+def views_table() -> str:
+    """Every view in a line."""
+    found = VIEWS.working()[0]
+    rows = [("view", "what", "from")]
+    rows += [(name, first_line(doc(cls)), str(VIEWS.providers(name)[0])) for name, cls in sorted(found.items())]
+    return "\n".join(line.rstrip() for line in aligned(rows, right=()))
 
 
 def _doc_lines(text: str) -> Iterator[str]:

@@ -1,0 +1,1 @@
+"""The passes, each a file."""
