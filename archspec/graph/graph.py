@@ -50,7 +50,12 @@ class Node:
 
     def key(self, parameter: str) -> str:
         """The state-dict key of a parameter or buffer."""
-        return f"{self.name}.{parameter}" if parameter else self.name
+        return f"{self.owner}.{parameter}" if parameter else self.owner
+
+    @property
+    def owner(self) -> str:
+        """The path whose parameters it uses: its own, or that of the layer it shares them with."""
+        return self.shares or self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +168,18 @@ class Graph:
         needed = {node.name for node in self.inputs} | {output.node for output in kept}
         for output in kept:
             needed |= nx.ancestors(self.digraph, output.node)
-        return replace(self, outputs=kept, digraph=digraph_of(node for node in self if node.name in needed))
+        nodes = self._adopted(node for node in self if node.name in needed)
+        return replace(self, outputs=kept, digraph=digraph_of(nodes))
+
+    def _adopted(self, nodes: Iterable[Node]) -> Iterator[Node]:
+        """Nodes of this graph; where the layer that others share with is not among them, the first has its state."""
+        there: set[str] = set()
+        for node in nodes:
+            original = self[node.shares] if node.shares in self else None
+            if original is not None and node.shares not in there:
+                node = replace(node, weights=original.weights, buffers=original.buffers, place=original.place)
+            there.add(node.owner)
+            yield node
 
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
         """State-dict keys and shapes, in order."""

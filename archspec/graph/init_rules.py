@@ -96,7 +96,7 @@ def matches(rule: InitRule, node: Node) -> bool:
     """Whether a rule matches a layer, whatever its parameters."""
     if rule.ops and node.op not in rule.ops:
         return False
-    return not rule.match or any(glob(pattern).fullmatch(node.name) for pattern in rule.match)
+    return not rule.match or any(glob(pattern).fullmatch(node.owner) for pattern in rule.match)
 
 
 def initializer_of(rules: Iterable[InitRule], node: Node, parameter: str, weight: Weight) -> Initializer:

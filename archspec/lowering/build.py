@@ -38,7 +38,7 @@ def lower(
         network.to(device=device, dtype=dtype)
         for node in graph.layers if names else ():
             if node.weights or node.buffers:
-                _move(network, node.name, names[node.place])
+                _move(network, node.owner, names[node.place])
         return network
     except (RuntimeError, MemoryError, AssertionError) as error:
         if "memory" in str(error) or isinstance(error, MemoryError):

@@ -55,22 +55,23 @@ class Emitter:
         values = tuple(arg.node for arg in args if isinstance(arg, fx.Proxy))
         made = Construction(cls, literals, kwargs)
         shared = self.layer.shares if self.layer else ""
-        if shared:
+        if shared and self.layer and not (self.layer.weights or self.layer.buffers):
             if self.constructions.get(shared) != made:
                 raise BuildError(f"{path}: the module of {shared}, which it shares, is made otherwise")
             return self._emit("call_module", shared, values, {})
-        if path in self.constructions:
+        owner = shared or path
+        if owner in self.constructions:
             raise BuildError(f"{path}: a layer has one module")
         _refuse_objects(path, [*literals, *kwargs.values()])
-        self.constructions[path] = made
-        return self._emit("call_module", path, values, {})
+        self.constructions[owner] = made
+        return self._emit("call_module", owner, values, {})
 
     def parameter(self, name: str = "") -> fx.Proxy:
         """A parameter that the block declares, for use in functions; "" is the one that the layer itself is."""
         assert self.layer is not None
-        owner = self.layer.shares or self.layer.name
+        owner = self.layer.owner
         path = f"{owner}.{name}" if name else owner
-        if not self.layer.shares:
+        if not self.layer.shares or self.layer.weights:
             if name not in self.layer.weights:
                 known = ", ".join(map(repr, self.layer.weights)) or "none"
                 raise BuildError(f"{owner}: `lower` asks for the parameter {name!r}, its block declares {known}")

@@ -66,7 +66,7 @@ def plan(graph: Graph, devices: tuple[str, ...] = ()) -> Plan:
         f"    return {_wrapped('Eval', main, inputs)}",
     ]
     made: dict[str, Construction | tuple[int, ...]] = {**training.constructions, **training.parameters}
-    paths = (path for node in graph for path in (node.name, *map(node.key, node.weights)))
+    paths = (path for node in graph for path in (node.owner, *map(node.key, node.weights)))
     parts = {path: made[path] for path in paths if path in made}
     return Plan("\n".join(lines) + "\n", parts)
 

@@ -89,3 +89,29 @@ def test_a_glob_that_freezes_nothing_is_a_mistake(glob, hint):
     assert f"freeze: `{glob}` matches no layer with parameters" in str(caught.value)
     assert hint in str(caught.value)
     assert len(caught.value.problems) == 1
+
+
+SHARING = """
+archspec: 1
+name: sharing
+inputs: {left: [3], right: [3]}
+layers:
+  a: {op: linear, from: left, out_features: 3}
+  b: {shares: a, from: right}
+  c: {shares: a}
+  d: {op: add, from: [a, c]}
+outputs: {y: d}
+init: [{match: a, weight: {normal: {std: 0.5}}, bias: 1}]
+"""
+
+
+def test_a_part_without_the_layer_that_others_share_with() -> None:
+    """It keeps the parameters, under their key and with their first values."""
+    spec = archspec.load(text=SHARING)
+    whole, part = archspec.build(spec), archspec.build(spec, outputs=["b"])
+    assert list(part.state_dict()) == ["a.weight", "a.bias"]
+    left, right = torch.randn(2, 3), torch.randn(2, 3)
+    assert torch.equal(part(left, right), torch.nn.functional.linear(right, whole.a.weight, whole.a.bias))
+    again = archspec.build(spec, outputs=["c"])
+    expected = torch.nn.functional.linear(part(left, right), whole.a.weight, whole.a.bias)
+    assert torch.equal(again(left, right), expected)
