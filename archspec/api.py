@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from archspec.block import Block
 from archspec.graph.compile import MAX_NODES
 from archspec.graph.compile import compile as compile_spec
 from archspec.graph.expectations import check, refuse_unused_rules
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from archspec.block import Block
     from archspec.spec.renames import Rename
 
 Named = str | os.PathLike[str]
@@ -97,10 +97,14 @@ def _known(blocks: Blocks) -> Iterator[None]:
     """While it lasts, these blocks are known. Errors: PluginError if an op is taken"""
     with ExitStack() as stack:
         for given in (blocks,) if isinstance(blocks, str | os.PathLike | type) else blocks:
+            if isinstance(given, type) and (not issubclass(given, Block) or not given.op):
+                raise TypeError(f"`blocks` takes subclasses of archspec.block.Block that have an op, found {given!r}")
             if isinstance(given, type):
                 found, owner = {given.op: given}, Provider(f"{given.__module__}.{given.__qualname__}")
-            else:
+            elif isinstance(given, str | os.PathLike):
                 found, owner = blocks_of(given)
+            else:
+                raise TypeError(f"`blocks` takes classes of blocks and Python files, found {given!r}")
             stack.enter_context(BLOCKS.extended(found, owner))
         yield
 

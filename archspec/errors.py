@@ -144,7 +144,8 @@ class SpecError(ArchspecError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
-        self.__cause__ = next((problem.cause for problem in self.problems if problem.cause), None)
+        causes = [problem.cause for problem in self.problems if problem.cause]
+        self.__cause__ = next((cause for cause in causes if cause.__cause__), causes[0] if causes else None)
 
     def __reduce__(self) -> tuple[type[SpecError], tuple[tuple[Problem, ...]]]:
         return SpecError, (tuple(replace(problem, cause=None) for problem in self.problems),)

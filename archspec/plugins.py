@@ -7,8 +7,9 @@ added for a while from a file or by Python code. One name from two sides is an e
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
@@ -61,7 +62,10 @@ def installed() -> Mapping[str, tuple[EntryPoint, ...]]:
     found: dict[str, list[EntryPoint]] = {}
     seen = set()
     for distribution in distributions():
-        points = [point for point in distribution.entry_points if point.group.startswith("archspec.")]
+        try:
+            points = [point for point in distribution.entry_points if point.group.startswith("archspec.")]
+        except Exception:  # metadata that is no metadata: pip and `archspec plugins` do not see it either
+            continue
         if points and (owner := provider(points[0]).name) not in seen:  # of two copies, the first on the path counts
             seen.add(owner)
             for point in points:
@@ -118,7 +122,8 @@ def load(noun: str, point: EntryPoint, refusal: Callable[[str, object], str]) ->
         newer = built_in().name if api > API else owner.name
         raise PluginError("incompatible-plugin", message, f"pip install -U {newer}")
     try:
-        found = point.load()
+        with redirect_stdout(sys.stderr):  # what a plugin prints is no part of a command's output
+            found = point.load()
     except (Exception, SystemExit) as error:
         message = f"{what}, which cannot be imported: {type(error).__name__}: {error}".rstrip(": ")
         hint = "--debug shows its traceback; `archspec plugins` checks every plugin"
@@ -241,7 +246,7 @@ class Registry(Mapping[str, Kind], Generic[Kind]):
         added = dict(self._added.get())
         for name, found in objects.items():
             if taken := self.providers(name):
-                if added.get(name) == (found, owner):
+                if name in added and added[name][0] is found:
                     continue
                 message = f"{self.noun} `{name}` is provided by both {taken[0]} and {owner}"
                 raise PluginError("name-clash", message, f"rename it in {owner.name}")

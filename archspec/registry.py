@@ -5,6 +5,7 @@ A class is imported when its op is first used, so that a command pays only for w
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import sys
@@ -82,11 +83,16 @@ def blocks_of(path: str | os.PathLike[str]) -> tuple[dict[str, type[Block]], Pro
         raise PluginError("missing-file", f"{owner}: {found}", "a file of blocks ends in .py")
     folder = str(file.resolve().parent)
     if folder not in sys.path:
-        sys.path.append(folder)
-    name = "blocks_of_" + re.sub(r"\W", "_", str(file.resolve().with_suffix("")))
-    if name not in sys.modules:
+        sys.path.insert(0, folder)  # as for a script: its own neighbours come first
+    where = f"{file.resolve()} {hashlib.sha256(file.read_bytes()).hexdigest()}"
+    name = f"blocks_of_{re.sub(r'[^A-Za-z0-9_]', '_', file.stem)}_{hashlib.sha256(where.encode()).hexdigest()[:8]}"
+    if name not in sys.modules:  # a file that has changed is another module
         _run(file, name, owner)
-    blocks = {cls.op: cls for cls in vars(sys.modules[name]).values() if _is_block(cls, name)}
+    blocks: dict[str, type[Block]] = {}
+    for cls in vars(sys.modules[name]).values():
+        if _is_block(cls, name) and blocks.setdefault(cls.op, cls) is not cls:
+            message = f"{owner} defines the op `{cls.op}` twice: {blocks[cls.op].__name__} and {cls.__name__}"
+            raise PluginError("name-clash", message, "rename one")
     if not blocks:
         hint = 'a block is a class such as `class Gate(Primitive, op="gate")`; see docs/plugins.md'
         raise PluginError("broken-plugin", f"{owner} defines no block", hint)
@@ -107,4 +113,6 @@ def _run(file: Path, name: str, owner: Provider) -> None:
 
 
 def _is_block(found: object, module: str) -> bool:
-    return isinstance(found, type) and issubclass(found, Block) and found.__module__ == module and bool(found.op)
+    if not (isinstance(found, type) and issubclass(found, Block) and found.__module__ == module and found.op):
+        return False
+    return all(getattr(base, "op", "") != found.op for base in found.__mro__[1:])  # an op that is its own

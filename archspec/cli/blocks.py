@@ -20,9 +20,8 @@ def blocks(op: str | None, as_json: bool) -> None:
     import shutil
     import sys
 
-    from archspec.registry import BLOCKS
     from archspec.views.listing import fitted
-    from archspec.views.vocabulary import block_page, vocabulary, vocabulary_table
+    from archspec.views.vocabulary import block_page, broken_blocks, vocabulary, vocabulary_table
 
     if op is not None:
         data = _one(op)
@@ -34,20 +33,23 @@ def blocks(op: str | None, as_json: bool) -> None:
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
         for line in vocabulary_table().splitlines():
             click.echo(fitted(line, width))
-    for error in BLOCKS.working()[1]:
-        click.echo(f"left out: {error.message}", err=True)
+    for wrong in broken_blocks():
+        click.echo(f"left out: {wrong}", err=True)
 
 
 def _one(op: str) -> dict[str, object]:
     """What is to be said of one op. Errors: PluginError, SpecError if there is none"""
-    from archspec.errors import Problem, SpecError
+    from archspec.errors import PluginError, Problem, SpecError
     from archspec.graph.missing import missing_op
     from archspec.registry import BLOCKS
     from archspec.spec.shelves import libraries
-    from archspec.views.vocabulary import block_data, library_data
+    from archspec.views.vocabulary import block_data, library_data, trouble_with
 
     if op in BLOCKS:
-        return block_data(op, BLOCKS[op], BLOCKS.providers(op)[0])
+        cls = BLOCKS[op]
+        if wrong := trouble_with(op):
+            raise PluginError("broken-plugin", wrong, "a mistake in the block's class; the test kit finds more")
+        return block_data(op, cls, BLOCKS.providers(op)[0])
     for library in libraries():
         if op in library.blocks:
             return library_data(library, op)

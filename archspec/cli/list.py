@@ -35,8 +35,11 @@ def list(as_json: bool) -> None:
         for name in sorted(shelf.specs, key=by_number):
             try:
                 found.append(Listed(compile(shelf.folder / f"{name}.yaml"), str(owner)))
-            except SpecError as error:
-                click.echo(f"left out: {name} of {shelf.owner}: {error.problems[0].headline}", err=True)
+            except Exception as error:  # one that is wrong must not cost the others their line
+                told = (
+                    error.problems[0].headline if isinstance(error, SpecError) else f"{type(error).__name__}: {error}"
+                )
+                click.echo(f"left out: {name} of {shelf.owner}: {told}", err=True)
     if as_json:
         click.echo(json.dumps(listing_data(found), indent=1, ensure_ascii=False))
     else:

@@ -29,8 +29,8 @@ def new(name: str, out: str) -> None:
     from archspec.registry import BLOCKS
 
     short = name.lower().replace("_", "-").removeprefix("archspec-")
-    if not NAME.fullmatch(short) or short == "starter":
-        rule = "lower case words with `-` between them, beginning with a letter"
+    if not NAME.fullmatch(short) or "starter" in short:
+        rule = "lower case words with `-` between them, beginning with a letter; none of them `starter`"
         raise click.BadParameter(f"{name!r} cannot name a plugin: {rule}", param_hint="NAME")
     op = short.replace("-", "_")
     if taken := "is a built-in op" if op in BLOCKS.builtin else _taken(op):
@@ -61,8 +61,8 @@ def _taken(op: str) -> str:
     import builtins
     import keyword
 
-    if keyword.iskeyword(op) or hasattr(builtins, op):
-        return "is a word of Python"
+    if keyword.iskeyword(op) or hasattr(builtins, op) or op in ("true", "false", "null", "none"):
+        return "is a word of Python or YAML"
     names = set()
     for path in _starter_files():
         if path.suffix == ".py":

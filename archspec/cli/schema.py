@@ -21,10 +21,10 @@ def schema(spec: str | None, out: str | None) -> None:
     from pathlib import Path
 
     from archspec.file import write_file
-    from archspec.registry import BLOCKS
     from archspec.spec.files import load
     from archspec.views.schema import form_problems
     from archspec.views.schema import schema as schema_of
+    from archspec.views.vocabulary import broken_blocks
 
     loaded = None
     if spec is not None:
@@ -33,8 +33,8 @@ def schema(spec: str | None, out: str | None) -> None:
             from archspec.errors import SpecError
 
             raise SpecError(problems)
-    for error in BLOCKS.working()[1]:
-        click.echo(f"left out: {error.message}", err=True)
+    for wrong in broken_blocks():
+        click.echo(f"left out: {wrong}", err=True)
     text = json.dumps(schema_of(loaded), indent=1, ensure_ascii=False)
     if out is None:
         click.echo(text)

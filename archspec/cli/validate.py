@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 
 import click
 
@@ -29,6 +30,8 @@ def validate(specs: tuple[str, ...], chosen: Chosen, style: str) -> None:
             problems += error.problems
             if style == "text":
                 click.echo(str(error), err=True)
+            if click.get_current_context().find_root().obj and error.__cause__:
+                traceback.print_exception(error.__cause__)
             continue
         if style == "text":
             layers = len(graph) - len(graph.inputs)

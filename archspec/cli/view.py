@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from archspec.graph.graph import Graph
-    from archspec.view import View
+    from archspec.view import Report, View
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def view(
         click.echo(views_table() if view is None else view_page(view, _class(view)))
         return
     made = _view(view, options)
-    report = made.show(_Subject(chosen.compile(spec), seed, weights))
+    report = _shown(made, _Subject(chosen.compile(spec), seed, weights))
     if out is not None:
         if not report.svg:
             raise click.UsageError(f"the view `{view}` has no picture for --out")
@@ -77,6 +77,26 @@ def view(
     click.echo(json.dumps(report.data, indent=1) if as_json else report.text)
     if out is not None:
         click.echo(f"wrote {out}", err=as_json)
+
+
+def _shown(view: View, subject: _Subject) -> Report:
+    """What a view says. Errors: PluginError if its code goes wrong"""
+    from archspec.errors import ArchspecError, PluginError
+    from archspec.view import Report
+    from archspec.views import VIEWS
+
+    owner = VIEWS.providers(view.name)[0]
+    try:
+        found = view.show(subject)
+    except ArchspecError:
+        raise
+    except Exception as error:
+        message = f"the view `{view.name}` of {owner} went wrong: {type(error).__name__}: {error}"
+        raise PluginError("broken-plugin", message, "--debug shows its traceback") from error
+    if not isinstance(found, Report):
+        message = f"the view `{view.name}` of {owner} gives {found!r}, expected a Report"
+        raise PluginError("broken-plugin", message, "return archspec.view.Report(text, data, svg)")
+    return found
 
 
 def _class(name: str) -> type[View]:

@@ -175,8 +175,8 @@ class Graph:
         """Nodes of this graph; where the layer that others share with is not among them, the first has its state."""
         there: set[str] = set()
         for node in nodes:
-            original = self[node.shares] if node.shares in self else None
-            if original is not None and node.shares not in there:
+            if node.shares in self and node.shares not in there:
+                original = self[node.shares]
                 node = replace(node, weights=original.weights, buffers=original.buffers, place=original.place)
             there.add(node.owner)
             yield node

@@ -31,6 +31,8 @@ class Signature:
 
     inputs: tuple[type[Shape] | UnionType, ...]
     variadic: bool
+    needed: int
+    """How many must be given; the others have defaults."""
 
 
 @cache
@@ -45,10 +47,14 @@ def signature(cls: type[Primitive]) -> Signature:
             f"the annotations of `infer` cannot be read: {type(error).__name__}: {error}",
             "annotate every input, as in `x: CHW`, and import the shapes at the top of the file",
         ) from error
+    for kind in kinds:
+        if not all(isinstance(one, type) and issubclass(one, Shape) for one in get_args(kind) or [kind]):
+            raise BadBlock(f"`infer` is annotated with {kind!r}, which is no kind of shape", "for example `x: CHW`")
     if not kinds:
         raise BadBlock("`infer` has no inputs", "a block takes at least one value: def infer(self, x: CHW)")
     variadic = any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters)
-    return Signature(tuple(kinds), variadic)
+    needed = sum(parameter.default is parameter.empty for parameter in parameters)
+    return Signature(tuple(kinds), variadic, needed)
 
 
 def arity_of(block: Composite, found: int) -> str:
@@ -65,13 +71,13 @@ def arity_of(block: Composite, found: int) -> str:
 def infer(block: Primitive, shapes: tuple[Shape, ...]) -> Shape:
     """The output's shape. Errors: BlockError, ShapeError, ArityError"""
     takes = signature(type(block))
-    if not takes.variadic and len(shapes) != len(takes.inputs):
+    if not takes.variadic and not takes.needed <= len(shapes) <= len(takes.inputs):
         raise ArityError(
-            f"{block.op} takes {counted(len(takes.inputs))}, found {len(shapes)}",
+            f"{block.op} takes {counted(takes.needed)}, found {len(shapes)}",
             "add, concat or the like joins several values into one" if len(takes.inputs) == 1 else "",
         )
     kinds = takes.inputs * len(shapes) if takes.variadic else takes.inputs
-    for kind, shape in zip(kinds, shapes, strict=True):
+    for kind, shape in zip(kinds, shapes, strict=False):
         if not isinstance(shape, kind):
             hint = (
                 "put a flatten or a global pool before it"
@@ -82,6 +88,10 @@ def infer(block: Primitive, shapes: tuple[Shape, ...]) -> Shape:
     shape = block.infer(*shapes)
     if not isinstance(shape, Shape):
         raise BadBlock(f"`infer` gives {shape!r}, which is no shape", "return a CHW, a Vector, or another Shape")
+    if not all(type(size) is int and size > 0 for size in shape.dims):
+        raise BadBlock(
+            f"`infer` gives {shape}, whose sizes are not all whole numbers from 1", "divide by `//`, not `/`"
+        )
     return shape
 
 

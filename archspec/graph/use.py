@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from keyword import iskeyword
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from archspec.block import Block, Buffer, Composite, Primitive, Saves, Weight
@@ -15,7 +16,7 @@ from archspec.graph.missing import missing_op
 from archspec.graph.scope import Binding, Flow, Frame, Layout, Poisoned, Scope
 from archspec.initializers import Initializer
 from archspec.registry import BLOCKS
-from archspec.spec.document import BlockDefinition, Layer
+from archspec.spec.document import MODULE_NAMES, NAME, BlockDefinition, Layer
 from archspec.spec.params import UNKNOWN
 from archspec.spec.validation import refuse_unknown_fields, validated
 from archspec.tensor import Shape, Sides, Window
@@ -308,10 +309,15 @@ class PythonBuilder:
 
     def layer(self, name: str, op: str, *inputs: Flow, **fields: Any) -> Flow:
         """Add the layer `name` and return its output. Errors: BlockError if there is no such op"""
+        if not NAME.fullmatch(name) or name.startswith("_") or name in MODULE_NAMES or iskeyword(name):
+            hint = "letters, digits, `_` and `-`, and no word of Python or attribute of torch's modules"
+            raise BlockError(f"{self.call.op} calls a layer {name!r}", hint)
+        refuse_depth(self.compiler, f"{self.call.path}.{name}", self.call.layer.position, **self.call.context)
         try:
             cls = BLOCKS[op]
         except KeyError:
-            raise BlockError(f"{self.call.op} uses the op `{op}`, which does not exist", missing_op(op)) from None
+            hint = did_you_mean(op, BLOCKS, "ops")
+            raise BlockError(f"{self.call.op} uses the op `{op}`, which does not exist", hint) from None
         except PluginError as error:
             self.compiler.refuse_plugin(error, self.call.layer.position, **self.call.context)
         if name in self.layout.bound:

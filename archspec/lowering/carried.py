@@ -7,10 +7,13 @@ imports of these, which must be of torch or of Python's own library.
 from __future__ import annotations
 
 import ast
+import builtins
+import dis
 import inspect
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
+from types import CodeType
 
 from archspec.errors import BuildError
 
@@ -38,14 +41,14 @@ def needed(module: str, roots: Iterable[str]) -> list[str]:
     return [name for name in definitions if name in found]
 
 
-def carried_source(module: str, names: Iterable[str]) -> str:
-    """The source of these definitions, after the imports that they need.
+def carried_source(module: str, called: Mapping[str, str]) -> str:
+    """The source of these definitions under other names, after the imports that they need.
 
-    Errors: BuildError if one of them uses something that is neither torch's nor Python's own
+    Errors: BuildError if one of them uses something that is neither torch's, Python's own nor defined in its file
     """
-    wanted = set(names)
+    wanted = set(called)
     source, tree = _tree(module)
-    lines = source.splitlines()
+    lines = _renamed(source, tree, called)
     nodes = [node for node in tree.body if wanted & set(_defines(node))]
     used = {name for node in nodes for name in _uses(node)}
     pieces = [*dict.fromkeys(_import(module, name, statement) for name, statement in _imports(tree) if name in used)]
@@ -62,14 +65,15 @@ def carried_source(module: str, names: Iterable[str]) -> str:
         for provided in _provided_inside(node, lines):
             kept = [number for number in kept if not provided.lineno <= number <= (provided.end_lineno or 0)]
         texts.append("\n".join(lines[number - 1] for number in kept))
+    _refuse_lost(module, "\n\n\n".join(texts))
     return "\n\n\n".join(texts)
 
 
 def _provided_inside(node: ast.stmt, lines: list[str]) -> Iterator[ast.stmt]:
     """Imports inside a definition of what model.py imports at its top, where they stand on lines of their own."""
     for inner in ast.walk(node):
-        body = getattr(inner, "body", None)
-        for statement in body if isinstance(body, list) and len(body) > 1 else ():
+        body = inner.body if isinstance(inner, ast.FunctionDef) else []
+        for statement in body if len(body) > 1 else ():
             text = lines[statement.lineno - 1].strip()
             if isinstance(statement, ast.Import | ast.ImportFrom) and text == ast.unparse(statement) in PROVIDED:
                 yield statement
@@ -81,8 +85,51 @@ def _defines(node: ast.stmt) -> list[str]:
         return [node.name]
     if isinstance(node, ast.Assign | ast.AnnAssign):
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-        return [target.id for target in targets if isinstance(target, ast.Name)]
+        return [name.id for target in targets for name in ast.walk(target) if isinstance(name, ast.Name)]
     return []
+
+
+def needs_future(module: str) -> bool:
+    """Whether a file's annotations are not to be worked out."""
+    return any(isinstance(node, ast.ImportFrom) and node.module == "__future__" for node in _tree(module)[1].body)
+
+
+def _renamed(source: str, tree: ast.Module, called: Mapping[str, str]) -> list[str]:
+    """The lines of a file in which some top-level names are others; attributes, keywords and texts stay."""
+    lines = source.split("\n")
+    places: set[tuple[int, int, str]] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and called.get(node.id, node.id) != node.id:
+            places.add((node.lineno, node.col_offset, node.id))
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef) and called.get(node.name, node.name) != node.name:
+            keyword = "def " if isinstance(node, ast.FunctionDef) else "class "
+            column = lines[node.lineno - 1].encode().find(node.name.encode(), node.col_offset + len(keyword))
+            places.add((node.lineno, column, node.name))
+    for number, column, name in sorted(places, reverse=True):
+        line = lines[number - 1].encode()  # columns count bytes
+        lines[number - 1] = (line[:column] + called[name].encode() + line[column + len(name) :]).decode()
+    return lines
+
+
+def _refuse_lost(module: str, text: str) -> None:
+    """Refuse code that reads a name which is neither carried, nor imported, nor Python's own."""
+    code = compile(text, module, "exec", dont_inherit=True)
+    known = {"torch", "nn", "F", "__name__", "__qualname__", "__module__", *dir(builtins)}
+    known |= {step.argval for step in dis.get_instructions(code) if step.opname.startswith("STORE_")}
+    for part in _code(code):
+        for step in dis.get_instructions(part):
+            name = step.argval
+            own = part.co_names if step.opname == "LOAD_NAME" and part is not code else ()  # a class body's own
+            if step.opname in ("LOAD_GLOBAL", "LOAD_NAME") and name not in known and name not in own:
+                message = f"{module}: model.py cannot carry `{name}` along"
+                raise BuildError(f"{message}\n  hint: define it at the top of the file, by `{name} = ...` or `def`")
+
+
+def _code(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _code(constant)
 
 
 def _uses(node: ast.AST) -> Iterator[str]:
@@ -99,10 +146,17 @@ def _imports(tree: ast.Module) -> Iterator[tuple[str, ast.Import | ast.ImportFro
                     yield alias.asname or alias.name.split(".")[0], statement
 
 
+def imported_names(source: str) -> list[tuple[str, str]]:
+    """The names that the imports at the top of a source give, each with its import."""
+    return [(name, ast.unparse(statement)) for name, statement in _imports(ast.parse(source))]
+
+
 def _import(module: str, name: str, statement: ast.Import | ast.ImportFrom) -> str:
     """The import of one name."""
     _refuse_foreign(module, statement)
     alias = next(alias for alias in statement.names if name in (alias.asname, alias.name.split(".")[0]))
+    if alias.name == "*":
+        raise BuildError(f"{module} imports * from {getattr(statement, 'module', '')}: name what model.py is to carry")
     only = ast.Import([alias]) if isinstance(statement, ast.Import) else ast.ImportFrom(statement.module, [alias], 0)
     return ast.unparse(only)
 

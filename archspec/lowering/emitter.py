@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from torch import fx
 
 from archspec.errors import ArchspecError, BuildError
 from archspec.graph.graph import Graph, Node
+from archspec.initializers import Constant
 from archspec.registry import BLOCKS
 
 
@@ -36,8 +38,8 @@ class Emitter:
     graph: fx.Graph = field(default_factory=fx.Graph)
     constructions: dict[str, Construction] = field(default_factory=dict)
     """By path of the layer."""
-    parameters: dict[str, tuple[int, ...]] = field(default_factory=dict)
-    """Shapes of the parameters that functions use, by path."""
+    parameters: dict[str, tuple[tuple[int, ...], float]] = field(default_factory=dict)
+    """Of the parameters that functions use, by path: the shape, and what model.py starts them with."""
     layer: Node | None = None
     shapes: tuple[Any, ...] = ()
     """Shapes of the present layer's inputs, each of the kind that its `infer` takes."""
@@ -75,7 +77,9 @@ class Emitter:
             if name not in self.layer.weights:
                 known = ", ".join(map(repr, self.layer.weights)) or "none"
                 raise BuildError(f"{owner}: `lower` asks for the parameter {name!r}, its block declares {known}")
-            self.parameters[path] = self.layer.weights[name].shape
+            weight = self.layer.weights[name]
+            start = weight.init.value if isinstance(weight.init, Constant) else 0.0
+            self.parameters[path] = (weight.shape, float(start))
         for node in reversed(self.graph.nodes):
             if node.meta.get("layer") != self.layer.name:
                 break
@@ -96,7 +100,9 @@ class Emitter:
             raise BuildError(f"{path}: a function that is called must be importable by name, found {function!r}")
         if "training" in argument_names(function)[: len(args)]:
             raise BuildError(f"{path}: give `training` to {function.__name__} by its name: training=fx.training")
-        return self._emit("call_function", function, fx.node.map_aggregate(args, _node), kwargs)
+        _refuse_objects(path, [*args, *kwargs.values()])
+        values = fx.node.map_aggregate(kwargs, _node)
+        return self._emit("call_function", function, fx.node.map_aggregate(args, _node), values)
 
     def _path(self) -> str:
         assert self.layer is not None
@@ -135,8 +141,10 @@ def _refuse_objects(path: str, values: list[Any]) -> None:
     for value in values:
         if isinstance(value, tuple | list):
             _refuse_objects(path, list(value))
-        elif not isinstance(value, int | float | str | bool | None | torch.dtype):
-            raise BuildError(f"{path}: a module is made from literal arguments, found {value!r}")
+        elif isinstance(value, float) and not math.isfinite(value):
+            raise BuildError(f"{path}: a literal must be a finite number, found {value}: write it into the function")
+        elif not isinstance(value, int | float | str | bool | None | torch.dtype | fx.Proxy):
+            raise BuildError(f"{path}: modules and functions are given values and literals, found {value!r}")
 
 
 def emit(graph: Graph, training: bool, devices: tuple[str, ...] = ()) -> Emitter:

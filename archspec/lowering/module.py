@@ -65,7 +65,8 @@ def plan(graph: Graph, devices: tuple[str, ...] = ()) -> Plan:
         f"        return {_wrapped('Training', names, inputs)}",
         f"    return {_wrapped('Eval', main, inputs)}",
     ]
-    made: dict[str, Construction | tuple[int, ...]] = {**training.constructions, **training.parameters}
+    made: dict[str, Construction | tuple[int, ...]] = dict(training.constructions)
+    made |= {path: shape for path, (shape, _) in training.parameters.items()}
     paths = (path for node in graph for path in (node.owner, *map(node.key, node.weights)))
     parts = {path: made[path] for path in paths if path in made}
     return Plan("\n".join(lines) + "\n", parts)
@@ -99,7 +100,7 @@ def network_class(source: str) -> type[Network]:
     filename = f"<archspec {title} {abs(hash(source)):x}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
     space: dict[str, Any] = {"namedtuple": namedtuple, "__name__": __name__}
-    exec(compile(source, filename, "exec"), space)
+    exec(compile(source, filename, "exec", dont_inherit=True), space)
     for outputs in ("TrainingOutputs", "EvalOutputs"):
         if outputs in space:
             _make_portable(space[outputs])

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 import keyword
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +16,7 @@ from torch import fx
 
 from archspec.errors import BuildError
 from archspec.graph.graph import Graph
-from archspec.lowering.carried import carried_source, needed
+from archspec.lowering.carried import carried_source, imported_names, needed, needs_future
 from archspec.lowering.emitter import Construction, Emitter, argument_names, emit, public_name
 from archspec.lowering.module import STANDALONE, class_name
 
@@ -236,7 +235,8 @@ class Standalone:
 
     def _sketch_node(self, child: str, node: Value, local: dict[Value, str], slots: list[Slot]) -> tuple[Any, ...]:
         if node.op == "get_attr":
-            slots.append(Slot(child, "shape", self.training.parameters[str(node.target)]))
+            size, start = self.training.parameters[str(node.target)]
+            slots += [Slot(child, "shape", size), Slot(child, "start", start)]
             return ("parameter",)
         if node.op == "call_module":
             made = self.training.constructions[str(node.target)]
@@ -330,6 +330,8 @@ class Standalone:
             '"""',
             "",
         ]
+        if any(needs_future(module) for module, _ in self.carried):
+            lines += ["from __future__ import annotations", ""]
         lines += ["from collections import OrderedDict"] if any("(OrderedDict(" in text for text in classes) else []
         lines += ["from typing import NamedTuple"] if self._output_types() else []
         lines += [""] if lines[-1] else []
@@ -340,12 +342,19 @@ class Standalone:
     def _carried_sources(self) -> list[str]:
         found = []
         for module in dict.fromkeys(module for module, _ in self.carried):
-            text = carried_source(module, [name for owner, name in self.carried if owner == module])
-            for (owner, name), called in self.carried.items():
-                if owner == module and called != name:
-                    text = re.sub(rf"\b{name}\b", called, text)
-            found.append(text)
+            called = {name: other for (owner, name), other in self.carried.items() if owner == module}
+            found.append(carried_source(module, called))
+        self._refuse_imports_that_clash(found)
         return found
+
+    def _refuse_imports_that_clash(self, sources: list[str]) -> None:
+        """Refuse carried files of which one imports a name that another has for something else."""
+        meaning = dict.fromkeys(self.carried.values(), "a definition")
+        for source in sources:
+            for name, written in imported_names(source):
+                if meaning.setdefault(name, written) != written:
+                    message = f"model.py carries files that mean two things by `{name}`: {meaning[name]} and {written}"
+                    raise BuildError(f"{message}\n  hint: import it under another name in one of them")
 
     def _output_types(self) -> list[str]:
         found = []
@@ -437,7 +446,8 @@ class ClassWriter:
         """A parameter that functions use."""
         path = inside(self.part, str(node.target))
         if not is_shared(node):
-            self._assign(path, f"nn.Parameter(torch.zeros({self._literal()[0]}))", "register_parameter")
+            shape, start = self._literal()[0], self._literal()[0]
+            self._assign(path, f"nn.Parameter(torch.full({shape}, {start}))", "register_parameter")
         return _attribute(path)
 
     def _module(self, child: Part, node: Value, texts: dict[Value, str]) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import nn
+from torch import fx, nn
 
 from archspec.errors import BuildError
 from archspec.graph.graph import Graph
+from archspec.lowering.emitter import emit
 from archspec.lowering.module import class_name
 
 BATCH = 2
@@ -64,8 +67,9 @@ def _check_shapes(outputs: tuple[torch.Tensor, ...], graph: Graph, training: boo
 
 def _evaluates(trial: nn.Module, graph: Graph, inputs: list[torch.Tensor], source: str) -> str:
     trial.eval()
-    with torch.no_grad():
+    with torch.no_grad(), _blamed(trial, graph, inputs, training=False):
         outputs = as_tuple(trial(*inputs))
+    with torch.no_grad():
         text = _check_shapes(outputs, graph, training=False)
         if not holds_values(trial) or inputs[0].is_meta:
             return f"evaluation: {text}; shapes only, since `meta` holds no values"
@@ -83,14 +87,44 @@ def _evaluates(trial: nn.Module, graph: Graph, inputs: list[torch.Tensor], sourc
 def standalone_module(graph: Graph, source: str) -> nn.Module:
     """The network that a standalone source defines."""
     space: dict[str, Any] = {"__name__": "archspec_standalone"}
-    exec(compile(source, "model.py", "exec"), space)
+    exec(compile(source, "model.py", "exec", dont_inherit=True), space)
     module: nn.Module = space[class_name(graph.name)]()
     return module
 
 
+class _LayerByLayer(fx.Interpreter):
+    """Runs a network as its fx graph, and remembers the layer it is at."""
+
+    layer = ""
+
+    def run_node(self, n: fx.Node) -> Any:
+        self.layer = str(n.meta.get("layer", self.layer))
+        return super().run_node(n)
+
+
+@contextmanager
+def _blamed(trial: nn.Module, graph: Graph, inputs: list[torch.Tensor], training: bool) -> Iterator[None]:
+    """Whatever goes wrong inside is told of the layer that it goes wrong in. Errors: BuildError"""
+    try:
+        yield
+    except Exception as error:
+        runner = _LayerByLayer(trial, graph=emit(graph, training).graph)
+        try:
+            runner.run(*inputs)
+        except Exception as again:
+            if runner.layer in graph:
+                node, told = graph[runner.layer], str(again).strip().partition("\n")[0]
+                reads = ", ".join(str(graph[name].shape) for name in node.inputs)
+                message = f"{node.name} ({node.op}) cannot be run on {reads}: {type(again).__name__}: {told}"
+                hint = f"it is written at {node.position}; `infer` and `lower` of a layer before it may disagree too"
+                raise BuildError(f"{message}\n  hint: {hint}") from again
+        raise error
+
+
 def _trains(trial: nn.Module, graph: Graph, inputs: list[torch.Tensor]) -> str:
     trial.train()
-    outputs = as_tuple(trial(*inputs))
+    with _blamed(trial, graph, inputs, training=True):
+        outputs = as_tuple(trial(*inputs))
     text = _check_shapes(outputs, graph, training=True)
     if not any(value.requires_grad for value in outputs):
         return f"training: {text}; no output depends on a parameter, so there is nothing to differentiate"

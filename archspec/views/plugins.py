@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from archspec import plugins
-from archspec.errors import ArchspecError, PluginError, SpecError
+from archspec.errors import PluginError, SpecError
 from archspec.graph.compile import compile
 from archspec.graph.passes import PASSES
 from archspec.initializers import INITIALIZERS
@@ -17,6 +17,7 @@ from archspec.spec.shelves import Shelf, libraries, shelves
 from archspec.tensor import SHAPES
 from archspec.views import VIEWS
 from archspec.views.values import wrapped
+from archspec.views.vocabulary import trouble_with
 
 REGISTRIES: dict[str, Registry[Any]] = {
     registry.noun: registry for registry in (BLOCKS, SHAPES, INITIALIZERS, PASSES, VIEWS)
@@ -62,7 +63,7 @@ def _problem(registry: Registry[Any], name: str) -> str:
         registry[name]
     except PluginError as error:
         return error.message
-    return ""
+    return trouble_with(name) if registry is BLOCKS else ""
 
 
 def _spec_problems(shelf: Shelf) -> Iterator[str]:
@@ -71,8 +72,8 @@ def _spec_problems(shelf: Shelf) -> Iterator[str]:
             compile(load(shelf.folder / f"{name}.yaml"))
         except SpecError as error:
             yield f"spec `{name}`: {error.problems[0].headline}"
-        except ArchspecError as error:
-            yield f"spec `{name}`: {error}"
+        except Exception as error:
+            yield f"spec `{name}`: {type(error).__name__}: {error}"
 
 
 def _missing_folders(owner: Provider, found: list[Shelf]) -> Iterator[str]:

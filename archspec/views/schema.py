@@ -81,8 +81,13 @@ def schema(spec: Spec | None = None) -> Schema:
     blocks, _ = BLOCKS.working()
     own = spec.blocks if spec else {}
     definitions: Schema = {}
-    for op, block in blocks.items():
-        definitions[op_key(op)] = _block_layer(op, block, definitions)
+    for op, block in list(blocks.items()):
+        try:
+            definitions[op_key(op)] = _block_layer(op, block, definitions)
+        except Exception:  # a plugin's fields that no schema describes must not cost the others theirs
+            if op in BLOCKS.builtin:
+                raise
+            del blocks[op]
     for op, definition in own.items():
         definitions[op_key(op)] = _local_layer(definition)
     about = {op: doc(block) for op, block in blocks.items()}

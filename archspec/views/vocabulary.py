@@ -12,6 +12,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from archspec.block import MOST, Block, Composite, Primitive
+from archspec.errors import PluginError
 from archspec.graph.infer import signature
 from archspec.plugins import Provider, built_in
 from archspec.registry import BLOCKS
@@ -182,11 +183,31 @@ def _doc_lines(text: str) -> Iterator[str]:
 
 def vocabulary() -> Iterator[Data]:
     """Everything that can be used as an op: built-in, of plugins, of files, of libraries. Broken ones are left out."""
-    for op, cls in sorted(BLOCKS.working()[0].items()):
-        yield block_data(op, cls, BLOCKS.providers(op)[0])
+    for op in sorted(BLOCKS):
+        try:
+            yield block_data(op, BLOCKS[op], BLOCKS.providers(op)[0])
+        except Exception:  # `broken_blocks` says what is wrong with it
+            continue
     for library in libraries():
         for name in library.blocks:
             yield library_data(library, name)
+
+
+def broken_blocks() -> list[str]:
+    """What is wrong with each op that cannot be described, and whose it is."""
+    return [wrong for op in BLOCKS if (wrong := trouble_with(op))]
+
+
+def trouble_with(op: str) -> str:
+    """Why an op cannot be described, or nothing: its plugin, its fields or its signature are wrong."""
+    try:
+        block_data(op, BLOCKS[op], BLOCKS.providers(op)[0])
+    except PluginError as error:
+        return error.message
+    except Exception as error:
+        first = next(iter(str(error).strip().splitlines()), "")
+        return f"op `{op}` of {BLOCKS.providers(op)[0]}: {type(error).__name__}: {first}"
+    return ""
 
 
 def vocabulary_table() -> str:

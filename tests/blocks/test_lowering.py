@@ -1,107 +1,70 @@
-"""Every op through everything that is made of a graph: standalone source, copies, compilation, export."""
+"""Every op through everything that is made of a graph, behind layers with weights: by the checks of the test kit."""
 
-import copy
-import pickle
+from dataclasses import dataclass
 
 import hypothesis
 import pytest
 import torch
 from hypothesis import assume, given
 
-import archspec
+from archspec import build
 from archspec.errors import BlockError
+from archspec.graph.graph import Graph
 from archspec.graph.infer import infer
 from archspec.lowering.standalone import standalone_source
-from archspec.lowering.verify import standalone_module, verify
+from archspec.lowering.verify import verify
 from archspec.registry import BLOCKS
+from archspec.testing import CHECKS, Case
 from tests.strategies import CASES, graph_behind
 
 FINE = [hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.filter_too_much]
 
 
-def few(count):
-    return hypothesis.settings(
-        max_examples=count, deadline=None, suppress_health_check=FINE, database=None, derandomize=True
-    )
+@dataclass(frozen=True)
+class Behind(Case):
+    """A block whose inputs come from layers with weights, so that they depend on parameters."""
+
+    def graph(self) -> Graph:
+        return graph_behind(self.block, *self.shapes)
 
 
-def accepted_graph(found):
-    """The network of a case, with weights before it; cases that the block refuses are passed over."""
-    try:
-        infer(found.block, found.shapes)
-    except BlockError:
-        assume(False)
-    return graph_behind(found.block, *found.shapes)
+def check_some(op, count, *checks):
+    """Hold some cases of an op by some checks; cases that the block refuses are passed over."""
+
+    @hypothesis.settings(max_examples=count, deadline=None, suppress_health_check=FINE, database=None, derandomize=True)
+    @given(CASES[op])
+    def holds(found):
+        try:
+            infer(found.block, found.shapes)
+        except BlockError:
+            assume(False)
+        for check in checks:
+            check(Behind(found.block, found.shapes))
+
+    holds()
 
 
-def batch(graph, size=3):
-    generator = torch.Generator().manual_seed(0)
-    return [torch.randn(size, *node.shape.dims, generator=generator) for node in graph.inputs]
-
-
-def run(module, xs, training):
-    torch.manual_seed(1)
-    return module.train(training)(*xs)
+def check_verified(case):
+    """What `archspec build` tries: every parameter gets a gradient, too."""
+    graph = case.graph()
+    assert verify(build(graph), graph, standalone_source(graph), torch.device("cpu"))
 
 
 @pytest.mark.parametrize("op", BLOCKS.builtin)
 def test_the_standalone_source_gives_the_same_bits(op):
-    @few(8)
-    @given(CASES[op])
-    def holds(found):
-        graph = accepted_graph(found)
-        module, source = archspec.build(graph), standalone_source(graph)
-        assert verify(module, graph, source, torch.device("cpu"))
-        alone = standalone_module(graph, source)
-        alone.load_state_dict(module.state_dict())
-        for training in (True, False):
-            assert torch.equal(run(alone, batch(graph), training), run(module, batch(graph), training))
-
-    holds()
+    check_some(op, 8, check_verified, CHECKS["standalone"])
 
 
 @pytest.mark.parametrize("op", BLOCKS.builtin)
 def test_a_copy_gives_the_same_bits(op):
-    @few(4)
-    @given(CASES[op])
-    def holds(found):
-        graph = accepted_graph(found)
-        module = archspec.build(graph)
-        for copied in copy.deepcopy, lambda module: pickle.loads(pickle.dumps(module)):
-            twin = copied(module)
-            for training in (True, False):
-                assert torch.equal(run(twin, batch(graph), training), run(module, batch(graph), training))
-
-    holds()
+    check_some(op, 4, CHECKS["copies"])
 
 
 @pytest.mark.parametrize("op", BLOCKS.builtin)
 def test_it_compiles_without_graph_breaks(op):
-    @few(2)
-    @given(CASES[op])
-    def holds(found):
-        graph = accepted_graph(found)
-        module = archspec.build(graph)
-        for training in (True, False):
-            expected = run(copy.deepcopy(module), batch(graph), training)
-            torch._dynamo.reset()
-            compiled = torch.compile(copy.deepcopy(module), fullgraph=True, backend="aot_eager")
-            torch.testing.assert_close(run(compiled, batch(graph), training), expected, rtol=1e-5, atol=1e-5)
-
-    holds()
+    check_some(op, 2, CHECKS["compile"])
 
 
 @pytest.mark.parametrize("op", BLOCKS.builtin)
 def test_it_exports_with_any_batch(op):
-    @few(1)
-    @given(CASES[op])
-    def holds(found):
-        graph = accepted_graph(found)
-        module = archspec.build(graph).eval()
-        shapes = tuple({0: torch.export.Dim("batch", min=2)} for _ in graph.inputs)
-        exported = torch.export.export(copy.deepcopy(module), tuple(batch(graph)), dynamic_shapes=shapes).module()
-        xs = batch(graph, 5)
-        with torch.no_grad():
-            torch.testing.assert_close(exported(*xs), module(*xs), rtol=1e-5, atol=1e-5)
-
-    holds()
+    check_some(op, 1, CHECKS["export"])

@@ -82,11 +82,11 @@ def test_a_name_may_have_the_prefix(tmp_path, name):
     [
         ("conv2d", "its block would be called 'conv2d', which is a built-in op"),
         ("max-pool2d", "its block would be called 'max_pool2d', which is a built-in op"),
-        ("lambda", "its block would be called 'lambda', which is a word of Python"),
+        ("lambda", "its block would be called 'lambda', which is a word of Python or YAML"),
         ("torch", "its block would be called 'torch', which means something else in its own code"),
         ("weight", "which means something else in its own code"),
         ("slope", "which means something else in its own code"),
-        ("list", "its block would be called 'list', which is a word of Python"),
+        ("list", "its block would be called 'list', which is a word of Python or YAML"),
         ("my gate", "cannot name a plugin"),
         ("../gate", "cannot name a plugin"),
         ("1gate", "cannot name a plugin"),

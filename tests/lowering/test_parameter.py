@@ -105,10 +105,10 @@ def test_the_numbers(graph):
     torch.testing.assert_close(module(x), y + state["group.pos"], rtol=1e-12, atol=1e-12)
 
 
-def test_model_py_holds_them_at_zero_until_weights_are_loaded(graph):
+def test_model_py_starts_them_at_their_constant_or_at_zero(graph):
     source = standalone_source(graph)
     module = standalone_module(graph, source)
-    assert module.pos.tolist() == [[0.0] * 5] and module.affine.a.tolist() == [0.0] * 5
+    assert module.pos.tolist() == [[0.0] * 5] and module.affine.a.tolist() == [2.0] * 5
     assert source.count("self.affine = nn.Module()") == 2
     assert verify(archspec.build(graph), graph, source, torch.device("cpu"))
 

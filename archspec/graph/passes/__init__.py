@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from archspec.errors import PluginError, Problem, SpecError, did_you_mean
+from archspec.errors import ArchspecError, PluginError, Problem, SpecError, did_you_mean
 from archspec.graph.graph import Graph
 from archspec.plugins import Registry, known_home
 
@@ -28,7 +28,16 @@ PASSES: Registry[Pass] = Registry("pass", BUILT_IN, refusal)
 def apply(graph: Graph, names: Iterable[str]) -> Graph:
     """A graph after some passes, in the order of their names. Errors: SpecError, also of each pass"""
     for name, function in [(name, _function(name)) for name in names]:
-        graph = function(graph)
+        try:
+            graph = function(graph)
+        except ArchspecError:
+            raise
+        except Exception as error:
+            if name in PASSES.builtin:
+                raise
+            message = f"pass `{name}` of {PASSES.providers(name)[0]} went wrong: {type(error).__name__}: {error}"
+            hint = "--debug shows its traceback"
+            raise SpecError([Problem("broken-plugin", message, hint=hint, cause=error)]) from error
         if not isinstance(graph, Graph):
             message = f"pass `{name}` must give a graph, found {graph!r}"
             raise SpecError([Problem("broken-plugin", message, hint=f"a mistake of {PASSES.providers(name)[0]}")])
