@@ -21,7 +21,7 @@ class GroupNorm(Primitive, op="group_norm"):
     """Normalises groups of channels by their mean and variance within the image, then scales and shifts each channel.
 
     Shape:  CxHxW -> CxHxW
-    Errors: ShapeError if `num_groups` does not divide C
+    Errors: ShapeError if `num_groups` does not divide C, or a group is a single value
     Source: Wu and He 2018; 32 groups in the paper, eps as in torch
     """
 
@@ -35,6 +35,8 @@ class GroupNorm(Primitive, op="group_norm"):
     def infer(self, x: CHW) -> CHW:
         if x.channels % self.num_groups:
             raise ShapeError(f"num_groups={self.num_groups} does not divide the {x.channels} channels of the input")
+        if x.size == self.num_groups:
+            raise ShapeError(f"group_norm needs more than one value per group, found {x} in {self.num_groups} groups")
         return x
 
     def parameters(self, x: CHW) -> dict[str, Weight]:

@@ -75,6 +75,12 @@ def device_names(graph: Graph, devices: Sequence[torch.device | str]) -> tuple[s
 def _check_state(network: Network, graph: Graph) -> None:
     declared = graph.state_shapes()
     found = {key: tuple(value.shape) for key, value in network.state_dict().items()}
+    weights = {node.key(name) for node in graph for name in node.weights}
+    if wrong := weights ^ {name for name, _ in network.named_parameters()}:
+        key = min(wrong)
+        kinds = ("a parameter", "a buffer") if key in weights else ("a buffer", "a parameter")
+        if key in declared and key in found:
+            raise BuildError(f"{key}: its block declares {kinds[0]}, its module has {kinds[1]}")
     if list(declared.items()) == list(found.items()):
         return
     for key in [*declared, *found]:

@@ -87,6 +87,7 @@ OURS = {
     "avg_pool2d": "needs `count_include_pad`",
     "concat": "concat takes two or more",
     "conv_transpose2d": "cuts off all",
+    "group_norm": "more than one value per group",  # torch refuses only a batch of one image
     "lrn": "`size` must be odd|does not divide",
     "lrn_within": "`size` must be odd",
     "maximum": "inputs differ in shape|maximum takes two or more",
@@ -224,6 +225,7 @@ WRONG = [
     ),
     ("channel_shuffle", {"groups": 3}, (CHW(4, 2, 2),), "groups=3 does not divide the 4 channels of the input"),
     ("group_norm", {"num_groups": 3}, (CHW(4, 2, 2),), "num_groups=3 does not divide the 4 channels of the input"),
+    ("group_norm", {"num_groups": 4}, (CHW(4, 1, 1),), "more than one value per group, found 4x1x1 in 4 groups"),
     ("instance_norm2d", {}, (CHW(4, 1, 1),), "needs more than one place per channel, found 4x1x1"),
     ("depthwise_conv2d", {"kernel_size": 3}, (CHW(4, 2, 2),), "kernel 3x3 is larger than the input, 2x2"),
     (

@@ -84,9 +84,9 @@ PLANTS = {
     "signature": [
         Plant(p.Unreadable(), "annotations of `infer` cannot be read: .*Decimal", "import the shapes", also=None),
         Plant(p.Unannotated(), "annotations of `infer` cannot be read: .*'x'", "annotate every input", also=None),
-        Plant(p.OfNumbers(), "`infer` takes <class 'int'>, which is no kind", r"infer\(self, x: CHW\)", also=None),
+        Plant(p.OfNumbers(), "annotated with <class 'int'>, which is no kind", "for example `x: CHW`", also=None),
         Plant(p.Divides(), "given 3x1x4, .*`infer`.* ZeroDivisionError", "refuse such inputs by a ShapeError"),
-        Plant(p.LeavesNothing(), "`infer` makes 3x0x4 of 3x1x4", "refuse such inputs by a ShapeError"),
+        Plant(p.LeavesNothing(), "given 3x1x4, .*`infer` gives 3x0x4", "refuse such inputs by a ShapeError"),
         Plant(p.DividesInExpand(sizes=[1]), "given 3x1x4, .*`expand`.* ZeroDivisionError", "ShapeError"),
         Plant(p.FirstTwo(), "given 3x5x4, .*`infer`.* IndexError", "ShapeError", shapes=(MAP, MAP)),
     ],
@@ -108,7 +108,14 @@ PLANTS = {
         Plant(p.Sloped(fault="buffer"), "layer.slope", "must agree", also=None),
         Plant(p.Sloped(fault="dtype"), "layer.slope is float64, declared float32", "parameters are float32"),
         Plant(p.Counted(fault="dtype"), "layer.count is float32, declared int64", "mend `buffers`"),
-        Plant(p.Counted(fault="parameter"), "layer.count is a parameter, declared a buffer", "mend `parameters` and"),
+        Plant(
+            p.Counted(fault="parameter"), "layer.count: .* declares a buffer, .* has a parameter", "must agree", also=None
+        ),
+            p.Counted(fault="parameter"),
+            "layer.count: .* declares a buffer, .* has a parameter",
+            "must agree",
+            also=None,
+        ),
         Plant(p.Levelled(), "layer.level starts with values that are no numbers", "fill the buffer"),
         Plant(p.StartsWithNothing(), "layer.slope .* not finite", "another initializer", also="gradients"),
     ],
