@@ -116,7 +116,7 @@ class Value(Protocol):
 class Builder(Protocol):
     """What a composite's `expand` writes to."""
 
-    def layer(self, name: str, op: str, *inputs: Any, **fields: Any) -> Any:
+    def layer(self, name: str, op: str, /, *inputs: Any, **fields: Any) -> Any:
         """Add the layer `name` and return its output."""
 
 

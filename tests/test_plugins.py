@@ -664,3 +664,124 @@ def test_what_is_installed_is_seen_anew(site):
     assert not installed()
     BLOCKS.forget()
     assert compiled("last: twice")
+
+
+@pytest.mark.parametrize("size", ["x.width / 2", "0", "-3", "True"])
+def test_sizes_that_are_no_whole_numbers_are_refused(site, size):
+    methods = (
+        f"def infer(self, x: Shape):\n            from archspec.tensor import CHW\n            return CHW(3, 4, {size})"
+    )
+    install(site, "archspec-x", {"blocks": {"crash": "xc:Block"}}, {"xc.py": CRASHES.replace("METHODS", methods)})
+    found = problem("last: crash")
+    assert found.slug == "bad-block-class" and "whose sizes are not all whole numbers from 1" in found.message
+
+
+ODD = '''
+    from __future__ import annotations
+
+    from typing import Callable
+
+    from archspec.block import Primitive
+    from archspec.tensor import Shape
+
+
+    class Odd(Primitive, op="odd"):
+        """A block.
+
+        Shape:  any, unchanged
+        """
+
+        how: Callable[[int], int] = abs
+
+        def infer(self, x: Shape) -> Shape:
+            return x
+'''
+
+
+def test_one_odd_block_costs_no_command_the_others(site):
+    install(site, "archspec-odd", {"blocks": {"odd": "xodd2:Odd", "gone": "xodd2:Gone"}}, {"xodd2.py": ODD})
+    install(site, "archspec-x", {"blocks": {"twice": "xb:Double"}}, {"xb.py": double("twice")})
+    table = run("blocks")
+    assert table.exit_code == 0 and "\ntwice " in table.stdout and "\nrelu " in table.stdout
+    assert "left out: op `odd` of archspec-odd 1.0: PydanticInvalidForJsonSchema" in table.stderr
+    made = run("schema")
+    assert made.exit_code == 0 and "op.twice" in made.stdout and "op.odd" not in made.stdout
+    assert isinstance(run("blocks", "odd").exception, PluginError)
+    assert "archspec-odd 1.0: 2 problems" in run("plugins").output
+
+
+def test_a_plugin_that_prints_leaves_output_alone(site):
+    source = "        print('LOUD')\n" + double("twice")
+    install(site, "archspec-x", {"blocks": {"twice": "xloud:Double"}}, {"xloud.py": source})
+    (site / "net.yaml").write_text(spec("last: twice"))
+    done = run("summary", str(site / "net.yaml"), "--json")
+    assert json.loads(done.stdout)["name"] == "net" and "LOUD" in done.stderr
+
+
+def test_debug_shows_the_cause_in_validate_too(site):
+    install(
+        site, "archspec-x", {"blocks": {"twice": "xbroken:Double"}}, {"xbroken.py": "def deep():\n    1 / 0\n\ndeep()"}
+    )
+    (site / "net.yaml").write_text(spec("last: twice"))
+    assert "Traceback" not in run("validate", str(site / "net.yaml")).output
+    shown = run("--debug", "validate", str(site / "net.yaml")).output
+    assert "ZeroDivisionError: division by zero" in shown and "in deep" in shown
+
+
+def test_metadata_that_is_none_is_passed_over(site):
+    install(site, "archspec-x", {"blocks": {"twice": "xb:Double"}}, {"xb.py": double("twice")})
+    bad = site / "archspec_bad-1.0.dist-info"
+    bad.mkdir()
+    (bad / "METADATA").write_text("Name: archspec-bad\nVersion: 1.0\n")
+    (bad / "entry_points.txt").write_text("[archspec.blocks]\nthis is no entry point\n")
+    assert compiled("last: twice")
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ("raise ValueError('no')", "the view `boom` of archspec-x 1.0 went wrong: ValueError: no"),
+        ("return 3", "the view `boom` of archspec-x 1.0 gives 3, expected a Report"),
+    ],
+)
+def test_a_view_that_fails_is_named(site, body, message):
+    head = "from archspec.view import View\n\nclass Boom(View, name='boom'):\n    def show(self, subject):\n"
+    source = f"{head}        {body}\n"
+    install(site, "archspec-x", {"views": {"boom": "xboom:Boom"}}, {"xboom.py": source})
+    error = run("view", "boom", "lenet5").exception
+    assert isinstance(error, PluginError) and message in str(error)
+
+
+def test_a_pass_that_fails_is_named(site):
+    install(site, "archspec-x", {"passes": {"fail": "xp2:fail"}}, {"xp2.py": "def fail(graph):\n    return 1 / 0\n"})
+    with pytest.raises(SpecError, match=r"pass `fail` of archspec-x 1\.0 went wrong: ZeroDivisionError"):
+        archspec.compile("lenet5", passes="fail")
+
+
+def test_names_of_a_composites_layers_are_held_to_the_rules(site):
+    source = '''
+        from archspec.block import Composite
+
+
+        class Odd(Composite, op="odd"):
+            """A block."""
+
+            name: str
+
+            def expand(self, b, x):
+                return b.layer(self.name, "odd" if self.name == "again" else "relu", x, **(
+                    {"name": "again"} if self.name == "again" else {}
+                ))
+    '''
+    install(site, "archspec-x", {"blocks": {"odd": "xodd3:Odd"}}, {"xodd3.py": source})
+    assert compiled("last: {op: odd, name: fine}")
+    for name in ('""', "a b", "training", "class", "_hidden"):
+        assert problem(f"last: {{op: odd, name: {name}}}").message.startswith("odd calls a layer ")
+    assert problem("last: {op: odd, name: again}").slug == "too-deep"
+
+
+def test_inputs_with_defaults_may_be_left_out(site):
+    methods = "def infer(self, x: Shape, y: Shape = None): return x"
+    install(site, "archspec-x", {"blocks": {"crash": "xopt:Block"}}, {"xopt.py": CRASHES.replace("METHODS", methods)})
+    assert compiled("last: crash") and compiled("last: {op: crash, from: [image, image]}")
+    assert problem("last: {op: crash, from: [image, image, image]}").message == "crash takes one input, found 3"

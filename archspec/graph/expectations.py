@@ -55,7 +55,7 @@ def check(
     try:
         graph = compile(spec, settings, max_nodes, sizes)
     except SpecError as error:
-        raise SpecError([*error.problems, *problems]) from None
+        raise SpecError([*error.problems, *problems]) from error.__cause__
     graphs = [graph]
     for case, item in cases:
         if (settings or sizes) and not case.settings:

@@ -307,7 +307,7 @@ class PythonBuilder:
         self.compiler, self.call = compiler, call
         self.layout = Layout(owner=call.layer.name)
 
-    def layer(self, name: str, op: str, *inputs: Flow, **fields: Any) -> Flow:
+    def layer(self, name: str, op: str, /, *inputs: Flow, **fields: Any) -> Flow:
         """Add the layer `name` and return its output. Errors: BlockError if there is no such op"""
         if not NAME.fullmatch(name) or name.startswith("_") or name in MODULE_NAMES or iskeyword(name):
             hint = "letters, digits, `_` and `-`, and no word of Python or attribute of torch's modules"

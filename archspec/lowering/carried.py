@@ -98,7 +98,7 @@ def _renamed(source: str, tree: ast.Module, called: Mapping[str, str]) -> list[s
     """The lines of a file in which some top-level names are others; attributes, keywords and texts stay."""
     lines = source.split("\n")
     places: set[tuple[int, int, str]] = set()
-    for node in ast.walk(tree):
+    for node in _at_top_level(tree, frozenset()):
         if isinstance(node, ast.Name) and called.get(node.id, node.id) != node.id:
             places.add((node.lineno, node.col_offset, node.id))
         elif isinstance(node, ast.FunctionDef | ast.ClassDef) and called.get(node.name, node.name) != node.name:
@@ -111,9 +111,23 @@ def _renamed(source: str, tree: ast.Module, called: Mapping[str, str]) -> list[s
     return lines
 
 
+def _at_top_level(node: ast.AST, hidden: frozenset[str]) -> Iterator[ast.AST]:
+    """The nodes below one, without the names that mean something of a function's own there."""
+    for child in ast.iter_child_nodes(node):
+        if not (isinstance(child, ast.Name) and child.id in hidden):
+            yield child
+        own = hidden
+        if isinstance(child, ast.FunctionDef | ast.Lambda):
+            arguments = {one.arg for one in ast.walk(child.args) if isinstance(one, ast.arg)}
+            stored = {one.id for one in ast.walk(child) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)}
+            own = hidden | arguments | stored
+        yield from _at_top_level(child, own)
+
+
 def _refuse_lost(module: str, text: str) -> None:
     """Refuse code that reads a name which is neither carried, nor imported, nor Python's own."""
-    code = compile(text, module, "exec", dont_inherit=True)
+    future = "from __future__ import annotations\n" if needs_future(module) else ""
+    code = compile(future + text, module, "exec", dont_inherit=True)
     known = {"torch", "nn", "F", "__name__", "__qualname__", "__module__", *dir(builtins)}
     known |= {step.argval for step in dis.get_instructions(code) if step.opname.startswith("STORE_")}
     for part in _code(code):

@@ -174,3 +174,38 @@ def test_wrong_files(folder, name, text, message):
     if text is not None:
         (folder / name).write_text(text)
     assert refusal("validate", "net.yaml", "--blocks", name).startswith(message)
+
+
+def test_a_file_that_changes_is_read_again(folder):
+    assert archspec.build("./net.yaml", blocks="my_blocks.py").last.factor.flatten().tolist() == [3.0, 3.0]
+    (folder / "my_blocks.py").write_text(FILE.replace("first: float = SCALE", "first: float = 5.0"))
+    assert archspec.build("./net.yaml", blocks="my_blocks.py").last.factor.flatten().tolist() == [5.0, 5.0]
+
+
+def test_files_of_like_names_are_told_apart(folder):
+    (folder / "x").mkdir()
+    (folder / "x" / "y.py").write_text(FILE)
+    (folder / "x_y.py").write_text(FILE.replace('op="stretch"', 'op="other"'))
+    spec_of_both = spec("conv: {op: conv2d, out_channels: 2, kernel_size: 1}\na: stretch\nlast: other")
+    graph = archspec.compile(archspec.load(text=spec_of_both), blocks=["x/y.py", "x_y.py"])
+    assert [node.op for node in graph.layers][1:] == ["stretch", "other"]
+
+
+def test_one_file_spelt_twice_is_one_file(folder):
+    assert run("validate", "net.yaml", "--blocks", "my_blocks.py", "--blocks", "./my_blocks.py").exit_code == 0
+
+
+def test_an_op_that_a_file_defines_twice_is_named(folder):
+    (folder / "twice.py").write_text(FILE + '\n\nclass Again(Stretch, op="again"):\n    """A."""\n')
+    (folder / "thrice.py").write_text(
+        FILE + "\n\n" + FILE.replace("class Stretch", "class Third").partition("class ")[2].join(["class ", ""])
+    )
+    assert run("validate", "net.yaml", "--blocks", "twice.py").exit_code == 0
+    message = refusal("validate", "net.yaml", "--blocks", "thrice.py")
+    assert "thrice.py defines the op `stretch` twice: Stretch and Third" in message
+
+
+@pytest.mark.parametrize("wrong", [[None], [3], [int], [Primitive]])
+def test_what_is_no_block_is_refused(folder, wrong):
+    with pytest.raises(TypeError, match="`blocks` takes"):
+        archspec.compile("./net.yaml", blocks=wrong)

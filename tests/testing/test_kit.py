@@ -109,8 +109,6 @@ PLANTS = {
         Plant(p.Sloped(fault="dtype"), "layer.slope is float64, declared float32", "parameters are float32"),
         Plant(p.Counted(fault="dtype"), "layer.count is float32, declared int64", "mend `buffers`"),
         Plant(
-            p.Counted(fault="parameter"), "layer.count: .* declares a buffer, .* has a parameter", "must agree", also=None
-        ),
             p.Counted(fault="parameter"),
             "layer.count: .* declares a buffer, .* has a parameter",
             "must agree",
