@@ -3,8 +3,8 @@
 A primitive is what reaches the graph. Its declarative half never imports torch; only the body of `lower` may.
 The annotations of `infer` declare how many inputs a primitive takes and of which shape kinds:
 `x: CHW` one feature map, `*xs: CHW` any number of them, `x: Shape` one value of any kind.
-A composite is written with other blocks: its `expand` calls the builder, and shapes, costs,
-drawing and lowering follow.
+A composite is written with other blocks: its `expand` calls the builder, and shapes, costs
+and lowering follow.
 """
 
 from __future__ import annotations
