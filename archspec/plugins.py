@@ -64,7 +64,7 @@ def installed() -> Mapping[str, tuple[EntryPoint, ...]]:
     for distribution in distributions():
         try:
             points = [point for point in distribution.entry_points if point.group.startswith("archspec.")]
-        except Exception:  # metadata that is no metadata: pip and `archspec plugins` do not see it either
+        except Exception:  # one whose metadata cannot be read must not cost the others theirs
             continue
         if points and (owner := provider(points[0]).name) not in seen:  # of two copies, the first on the path counts
             seen.add(owner)
@@ -132,6 +132,12 @@ def load(noun: str, point: EntryPoint, refusal: Callable[[str, object], str]) ->
         message = f"{what}, where `{point.value}` {reason}"
         raise PluginError("broken-plugin", message, f"a mistake of {owner.name}: tell its authors")
     return found
+
+
+def went_wrong(what: str, error: BaseException) -> PluginError:
+    """What to say when code of a plugin raises what it should not."""
+    message = f"{what} went wrong: {type(error).__name__}: {error}".rstrip(": ")
+    return PluginError("broken-plugin", message, "a mistake in its code; --debug shows the traceback")
 
 
 def folder(point: EntryPoint) -> Path | None:

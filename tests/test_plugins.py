@@ -775,8 +775,9 @@ def test_names_of_a_composites_layers_are_held_to_the_rules(site):
     '''
     install(site, "archspec-x", {"blocks": {"odd": "xodd3:Odd"}}, {"xodd3.py": source})
     assert compiled("last: {op: odd, name: fine}")
-    for name in ('""', "a b", "training", "class", "_hidden"):
-        assert problem(f"last: {{op: odd, name: {name}}}").message.startswith("odd calls a layer ")
+    for name in ('""', "a b", "training", "class", "_hidden", "input"):
+        told = problem(f"last: {{op: odd, name: {name}}}").message
+        assert told.startswith("odd: ") and "cannot name a layer" in told
     assert problem("last: {op: odd, name: again}").slug == "too-deep"
 
 

@@ -82,6 +82,7 @@ def view(
 def _shown(view: View, subject: _Subject) -> Report:
     """What a view says. Errors: PluginError if its code goes wrong"""
     from archspec.errors import ArchspecError, PluginError
+    from archspec.plugins import went_wrong
     from archspec.view import Report
     from archspec.views import VIEWS
 
@@ -91,8 +92,7 @@ def _shown(view: View, subject: _Subject) -> Report:
     except ArchspecError:
         raise
     except Exception as error:
-        message = f"the view `{view.name}` of {owner} went wrong: {type(error).__name__}: {error}"
-        raise PluginError("broken-plugin", message, "--debug shows its traceback") from error
+        raise went_wrong(f"the view `{view.name}` of {owner}", error) from error
     if not isinstance(found, Report):
         message = f"the view `{view.name}` of {owner} gives {found!r}, expected a Report"
         raise PluginError("broken-plugin", message, "return archspec.view.Report(text, data, svg)")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from keyword import iskeyword
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from archspec.block import Block, Buffer, Composite, Primitive, Saves, Weight
@@ -15,8 +14,9 @@ from archspec.graph.infer import ArityError, arity_of, counted, infer
 from archspec.graph.missing import missing_op
 from archspec.graph.scope import Binding, Flow, Frame, Layout, Poisoned, Scope
 from archspec.initializers import Initializer
+from archspec.plugins import went_wrong
 from archspec.registry import BLOCKS
-from archspec.spec.document import MODULE_NAMES, NAME, BlockDefinition, Layer
+from archspec.spec.document import BlockDefinition, Layer, layer_name_refusal
 from archspec.spec.params import UNKNOWN
 from archspec.spec.validation import refuse_unknown_fields, validated
 from archspec.tensor import Shape, Sides, Window
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 
 MAX_NESTING = 100
-TRACEBACK = "a mistake in the block's code; --debug shows its traceback"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +117,8 @@ def _crashed(compiler: Compiler, error: Exception, method: str, call: Call) -> N
     if call.op in BLOCKS.builtin or isinstance(error, ArchspecError):
         raise error
     owner = BLOCKS.providers(call.op)[0]
-    message = f"`{method}` of {owner} went wrong: {type(error).__name__}: {error}".rstrip(": ")
-    problem = Problem("broken-plugin", message, call.layer.position, hint=TRACEBACK, cause=error, **call.context)
-    compiler.problems.append(problem)
+    told = went_wrong(f"`{method}` of {owner}", error).problem(call.layer.position, **call.context)
+    compiler.problems.append(replace(told, cause=error))
     raise Poisoned from error
 
 
@@ -309,9 +307,8 @@ class PythonBuilder:
 
     def layer(self, name: str, op: str, /, *inputs: Flow, **fields: Any) -> Flow:
         """Add the layer `name` and return its output. Errors: BlockError if there is no such op"""
-        if not NAME.fullmatch(name) or name.startswith("_") or name in MODULE_NAMES or iskeyword(name):
-            hint = "letters, digits, `_` and `-`, and no word of Python or attribute of torch's modules"
-            raise BlockError(f"{self.call.op} calls a layer {name!r}", hint)
+        if refusal := layer_name_refusal(name):
+            raise BlockError(f"{self.call.op}: {refusal[0]}", refusal[1])
         refuse_depth(self.compiler, f"{self.call.path}.{name}", self.call.layer.position, **self.call.context)
         try:
             cls = BLOCKS[op]

@@ -107,7 +107,7 @@ def _blamed(trial: nn.Module, graph: Graph, inputs: list[torch.Tensor], training
     """Whatever goes wrong inside is told of the layer that it goes wrong in. Errors: BuildError"""
     try:
         yield
-    except Exception as error:
+    except Exception:
         runner = _LayerByLayer(trial, graph=emit(graph, training).graph)
         try:
             runner.run(*inputs)
@@ -118,7 +118,7 @@ def _blamed(trial: nn.Module, graph: Graph, inputs: list[torch.Tensor], training
                 message = f"{node.name} ({node.op}) cannot be run on {reads}: {type(again).__name__}: {told}"
                 hint = f"it is written at {node.position}; `infer` and `lower` of a layer before it may disagree too"
                 raise BuildError(f"{message}\n  hint: {hint}") from again
-        raise error
+        raise
 
 
 def _trains(trial: nn.Module, graph: Graph, inputs: list[torch.Tensor]) -> str:

@@ -244,6 +244,20 @@ def _refuse_unknown(
             problems.append(Problem("unknown-key", f"{what} has no `{key}`", scalar.position, hint=hint))
 
 
+def layer_name_refusal(name: str) -> tuple[str, str] | None:
+    """Why a text cannot name a layer, with a hint; None where it can."""
+    if name == "input":
+        return "`input` cannot name a layer: it names what the spec or block reads", "for example `input_`"
+    if not NAME.fullmatch(name):
+        return f"{shown(name)} cannot name a layer", "letters, digits, `_`, `-`"
+    if name in MODULE_NAMES or name.startswith("_"):
+        message = f"`{name}` cannot name a layer: it is an attribute of every torch module"
+        return message, f"for example `{name.lstrip('_')}_`"
+    if keyword.iskeyword(name):
+        return f"`{name}` cannot name a layer: it is a word of Python's grammar", f"for example `{name}_`"
+    return None
+
+
 class _Parser:
     """Turns values into typed sections, adding a problem for each mistake."""
 
@@ -438,17 +452,8 @@ class _Parser:
         return layer
 
     def _check_name(self, key: Scalar, inputs: list[str]) -> None:
-        if key.text == "input":
-            message = "`input` cannot name a layer: it names what the spec or block reads"
-            self._add("bad-name", message, key.position, "for example `input_`")
-        elif not NAME.fullmatch(key.text):
-            self._add("bad-name", f"{shown(key.text)} cannot name a layer", key.position, "letters, digits, `_`, `-`")
-        elif key.text in MODULE_NAMES or key.text.startswith("_"):
-            message = f"`{key.text}` cannot name a layer: it is an attribute of every torch module"
-            self._add("bad-name", message, key.position, f"for example `{key.text.lstrip('_')}_`")
-        elif keyword.iskeyword(key.text):
-            message = f"`{key.text}` cannot name a layer: it is a word of Python's grammar"
-            self._add("bad-name", message, key.position, f"for example `{key.text}_`")
+        if refusal := layer_name_refusal(key.text):
+            self._add("bad-name", refusal[0], key.position, refusal[1])
         elif key.text in inputs:
             self._add("duplicate-name", f"`{key.text}` is already the name of an input", key.position)
 

@@ -22,7 +22,7 @@ from archspec.views.vocabulary import trouble_with
 REGISTRIES: dict[str, Registry[Any]] = {
     registry.noun: registry for registry in (BLOCKS, SHAPES, INITIALIZERS, PASSES, VIEWS)
 }
-PLURALS = {"pass": "passes", "library": "libraries"}
+PLURALS = {"pass": "passes"}
 
 
 def plugin_data() -> list[dict[str, Any]]:

@@ -7,16 +7,16 @@ import json
 import re
 import textwrap
 from collections.abc import Iterator
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel
 
 from archspec.block import MOST, Block, Composite, Primitive
 from archspec.errors import PluginError
-from archspec.graph.infer import signature
+from archspec.graph.infer import called, signature
 from archspec.plugins import Provider, built_in
 from archspec.registry import BLOCKS
-from archspec.spec.params import Param
+from archspec.spec.params import TYPE_WORDS, Param
 from archspec.spec.shelves import Library, libraries
 from archspec.view import View
 from archspec.views import VIEWS
@@ -66,13 +66,10 @@ def library_data(library: Library, name: str) -> Data:
 
 
 def _param_data(param: Param) -> Data:
-    kind = {"int": "whole number", "float": "number", "bool": "true or false", "str": "text"}.get(
-        param.type, param.type
-    )
-    kind = " or ".join(map(_literal, param.choices)) if param.choices is not None else kind
+    kind = TYPE_WORDS[param.type].removeprefix("a ")
     return {
         "name": param.name,
-        "type": kind,
+        "type": " or ".join(map(_literal, param.choices)) if param.choices is not None else kind,
         "required": param.required,
         "default": param.default,
         "doc": param.doc,
@@ -85,7 +82,7 @@ def takes(cls: type[Block]) -> str:
         return ", ".join(list(inspect.signature(cls.expand).parameters)[2:])
     assert issubclass(cls, Primitive)
     found = signature(cls)
-    kinds = [" or ".join(k.kind for k in (get_args(kind) or (kind,))) for kind in found.inputs]
+    kinds = [called(kind) for kind in found.inputs]
     return f"any number of: {kinds[0]}" if found.variadic else "; ".join(kinds)
 
 
@@ -201,7 +198,9 @@ def broken_blocks() -> list[str]:
 def trouble_with(op: str) -> str:
     """Why an op cannot be described, or nothing: its plugin, its fields or its signature are wrong."""
     try:
-        block_data(op, BLOCKS[op], BLOCKS.providers(op)[0])
+        cls = BLOCKS[op]
+        if op not in BLOCKS.builtin:
+            block_data(op, cls, BLOCKS.providers(op)[0])
     except PluginError as error:
         return error.message
     except Exception as error:

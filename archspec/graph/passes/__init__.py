@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from archspec.errors import ArchspecError, PluginError, Problem, SpecError, did_you_mean
 from archspec.graph.graph import Graph
-from archspec.plugins import Registry, known_home
+from archspec.plugins import Registry, known_home, went_wrong
 
 Pass = Callable[[Graph], Graph]
 
@@ -35,9 +35,8 @@ def apply(graph: Graph, names: Iterable[str]) -> Graph:
         except Exception as error:
             if name in PASSES.builtin:
                 raise
-            message = f"pass `{name}` of {PASSES.providers(name)[0]} went wrong: {type(error).__name__}: {error}"
-            hint = "--debug shows its traceback"
-            raise SpecError([Problem("broken-plugin", message, hint=hint, cause=error)]) from error
+            told = went_wrong(f"pass `{name}` of {PASSES.providers(name)[0]}", error)
+            raise SpecError([told.problem()]) from error
         if not isinstance(graph, Graph):
             message = f"pass `{name}` must give a graph, found {graph!r}"
             raise SpecError([Problem("broken-plugin", message, hint=f"a mistake of {PASSES.providers(name)[0]}")])
