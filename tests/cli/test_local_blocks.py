@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "scales.py").write_text("SCALE = 3.0\n")
     (tmp_path / "net.yaml").write_text(spec("conv: {op: conv2d, out_channels: 2, kernel_size: 1}\nlast: stretch"))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])  # what a file of blocks puts on it is for this test
+    monkeypatch.delitem(sys.modules, "scales", raising=False)
     return tmp_path
 
 
@@ -185,6 +188,7 @@ def test_a_file_that_changes_is_read_again(folder):
 def test_files_of_like_names_are_told_apart(folder):
     (folder / "x").mkdir()
     (folder / "x" / "y.py").write_text(FILE)
+    (folder / "x" / "scales.py").write_text("SCALE = 3.0\n")
     (folder / "x_y.py").write_text(FILE.replace('op="stretch"', 'op="other"'))
     spec_of_both = spec("conv: {op: conv2d, out_channels: 2, kernel_size: 1}\na: stretch\nlast: other")
     graph = archspec.compile(archspec.load(text=spec_of_both), blocks=["x/y.py", "x_y.py"])
