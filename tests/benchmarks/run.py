@@ -84,7 +84,15 @@ def _dummy_plugin(site: Path, number: int) -> None:
     }
     (info / "entry_points.txt").write_text("\n".join(f"[archspec.{g}]\n{point}\n" for g, point in points.items()))
     (package / "__init__.py").write_text("")
-    block = f"from archspec.block import Primitive\n\nclass Block(Primitive, op='{name}'):\n    '''A block.'''\n"
+    block = f"""
+from archspec.block import Primitive
+from archspec.tensor import Shape
+
+
+class Block(Primitive, op="{name}"):
+    def infer(self, x: Shape) -> Shape:
+        return x
+"""
     (package / "block.py").write_text(block)
     spec = f"archspec: 1\nname: {name}-net\ninputs: {{x: [3]}}\nlayers: {{act: relu}}\noutputs: {{y: act}}\n"
     (package / "specs" / f"{name}-net.yaml").write_text(spec)
