@@ -20,5 +20,5 @@ def missing_op(op: str, own: Iterable[str] = ()) -> str:
         or known_home("block", op)
         or did_you_mean(op, names)
         or known_near("op", op)
-        or did_you_mean(op, names, "ops")
+        or "`archspec blocks` lists all ops; `--blocks FILE.py`, or `blocks=` in Python, brings your own"
     )

@@ -108,7 +108,8 @@ def test_the_file_is_documented_and_needed(folder):
 
 
 def test_without_the_file_the_op_is_unknown(folder):
-    assert "there is no op `stretch`" in run("validate", "net.yaml").output
+    told = run("validate", "net.yaml").output
+    assert "there is no op `stretch`" in told and "`--blocks FILE.py`" in told
 
 
 def test_a_spec_cannot_name_the_file(folder):
