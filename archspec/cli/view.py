@@ -59,12 +59,17 @@ def view(
     Without SPEC, the options of the view; without VIEW too, the views that are installed.
     """
     import json
+    import shutil
+    import sys
     from pathlib import Path
 
     if view is None or spec is None:
+        from archspec.views.listing import fitted
         from archspec.views.vocabulary import view_page, views_table
 
-        click.echo(views_table() if view is None else view_page(view, _class(view)))
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        for line in (views_table() if view is None else view_page(view, _class(view))).splitlines():
+            click.echo(fitted(line, width))
         return
     made = _view(view, options)
     report = _shown(made, _Subject(chosen.compile(spec), seed, weights))

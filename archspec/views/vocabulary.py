@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from archspec.block import MOST, Block, Composite, Primitive
 from archspec.errors import PluginError
-from archspec.graph.infer import called, signature
+from archspec.graph.infer import called, counted, signature
 from archspec.plugins import Provider, built_in
 from archspec.registry import BLOCKS
 from archspec.spec.params import TYPE_WORDS, Param
@@ -77,9 +77,10 @@ def _param_data(param: Param) -> Data:
 
 
 def takes(cls: type[Block]) -> str:
-    """What an op reads, from the annotations of its `infer`."""
+    """What an op reads: of a primitive the kinds of shapes, of a composite the names, which have none."""
     if issubclass(cls, Composite):
-        return ", ".join(list(inspect.signature(cls.expand).parameters)[2:])
+        names = [str(one).partition(":")[0] for one in list(inspect.signature(cls.expand).parameters.values())[2:]]
+        return f"{counted(len(names))} ({', '.join(names)})"
     assert issubclass(cls, Primitive)
     found = signature(cls)
     kinds = [called(kind) for kind in found.inputs]
