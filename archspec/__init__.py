@@ -12,7 +12,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from archspec.api import build, compile, load
+    from archspec.api import build, compile, load, render
+    from archspec.drawing.picture import Picture
     from archspec.errors import ArchspecError, BuildError, Position, Problem, ShapeError, SpecError
     from archspec.graph.graph import Graph, Node
     from archspec.spec.document import Spec
@@ -25,6 +26,7 @@ _HOMES = {
     "BuildError": "archspec.errors",
     "Graph": "archspec.graph.graph",
     "Node": "archspec.graph.graph",
+    "Picture": "archspec.drawing.picture",
     "Position": "archspec.errors",
     "Problem": "archspec.errors",
     "ShapeError": "archspec.errors",
@@ -33,6 +35,7 @@ _HOMES = {
     "build": "archspec.api",
     "compile": "archspec.api",
     "load": "archspec.api",
+    "render": "archspec.api",
 }
 
 __all__ = [
@@ -40,6 +43,7 @@ __all__ = [
     "BuildError",
     "Graph",
     "Node",
+    "Picture",
     "Position",
     "Problem",
     "ShapeError",
@@ -48,6 +52,7 @@ __all__ = [
     "build",
     "compile",
     "load",
+    "render",
 ]
 
 

@@ -1,4 +1,4 @@
-"""What Python code calls: load, compile, build."""
+"""What Python code calls: load, compile, build, render."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from archspec.graph.compile import MAX_NODES
 from archspec.graph.compile import compile as compile_spec
 from archspec.graph.expectations import check, refuse_unused_rules
 from archspec.graph.graph import Graph
+from archspec.notebook import teach
 from archspec.plugins import Provider
 from archspec.registry import BLOCKS, blocks_of
 from archspec.spec import files
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from archspec.drawing.picture import Picture
     from archspec.spec.renames import Rename
 
 Named = str | os.PathLike[str]
@@ -193,6 +195,54 @@ def build(
     return module
 
 
+def render(
+    *specs: Spec | Graph | Named,
+    to: Named | None = None,
+    diff: bool = False,
+    depth: int | None = None,
+    focus: str = "",
+    direction: str = "",
+    style: str = "default",
+    theme: str = "light",
+    columns: Iterable[str] = (),
+    heat: str = "",
+    unfold: bool = False,
+    edge_shapes: bool = False,
+    bare: bool = False,
+    transparent: bool = False,
+    scale: float = 2.0,
+    engine: str = "archspec",
+) -> Picture:
+    """Networks drawn, beside each other where there are several; with `diff`, what differs between two.
+
+    The picture shows itself in notebooks, has the formats as `svg`, `png`, `html`, `dot`, `mermaid` and `json`, and is
+    written to the file `to`, whose suffix says the format. `depth` is how many names of a path are drawn, `focus` the
+    path of the one part to draw; `columns` and `heat` are of params, macs and memory. Never imports torch.
+    Errors: SpecError; ArchspecError if it is too large or cannot be written; ValueError for an unknown option
+    """
+    from archspec.drawing.picture import Look, Picture
+
+    look = Look(
+        depth,
+        focus,
+        direction,
+        style,
+        theme,
+        _texts(columns),
+        heat,
+        unfold,
+        edge_shapes,
+        bare,
+        transparent,
+        scale,
+        engine,
+    )
+    picture = Picture([spec if isinstance(spec, Graph) else compile(spec) for spec in specs], look, diff=diff)
+    if to is not None:
+        picture.save(to)
+    return picture
+
+
 def _renames(rename: Named | Mapping[str, str] | None) -> tuple[Rename, ...]:
     if rename is None:
         return ()
@@ -204,3 +254,6 @@ def _renames(rename: Named | Mapping[str, str] | None) -> tuple[Rename, ...]:
 
 def _texts(texts: str | Iterable[str]) -> tuple[str, ...]:
     return (texts,) if isinstance(texts, str) else tuple(texts)
+
+
+teach(compile)

@@ -29,6 +29,7 @@ from archspec.tensor import Sides
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
+IMAGES = sorted((DOCS / "images").iterdir())
 PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
 FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 REPORTERS = {
@@ -203,6 +204,35 @@ def test_the_numbers_of_the_zoo_are_right(name: str) -> None:
 def test_the_readme_counts_torchvisions_networks() -> None:
     count = sum(name.endswith("-torchvision") for name in zoo_names())
     assert f"`...-torchvision`, {count} of them" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+DRAWN = [
+    shlex.split(line)[1:]
+    for page in PAGES
+    for _, code in examples(page, "sh")
+    for line in code.splitlines()
+    if "-o docs/images/" in line
+]
+
+
+@pytest.mark.parametrize("command", DRAWN, ids=[command[-1] for command in DRAWN])
+def test_a_picture_is_what_its_command_draws(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, regenerate: bool
+) -> None:
+    shown = ROOT / command[-1]
+    monkeypatch.chdir(tmp_path)
+    made = tmp_path / shown.name
+    done = CliRunner().invoke(cli, [*command[:-1], str(made)])
+    assert done.exit_code == 0, done.output
+    if regenerate:
+        shown.write_bytes(made.read_bytes())
+    assert made.read_bytes() == shown.read_bytes()
+
+
+def test_every_picture_has_its_command() -> None:
+    assert sorted(command[-1] for command in DRAWN) == sorted(f"docs/images/{path.name}" for path in IMAGES)
+    for path in IMAGES:
+        assert f"(images/{path.name})" in text("drawing.md")
 
 
 CONSOLE = list(examples(DOCS / "commands.md", "console"))

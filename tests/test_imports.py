@@ -29,7 +29,9 @@ LAYERS = [
     ["spec"],
     ["graph"],
     ["views"],
+    ["drawing"],
     ["lowering"],
+    ["notebook"],
     ["api"],
     ["testing"],
     ["cli"],
@@ -187,6 +189,7 @@ def test_the_export_list_is_frozen():
         "BuildError",
         "Graph",
         "Node",
+        "Picture",
         "Position",
         "Problem",
         "ShapeError",
@@ -195,6 +198,7 @@ def test_the_export_list_is_frozen():
         "build",
         "compile",
         "load",
+        "render",
     ]
 
 

@@ -95,9 +95,10 @@ def test_the_gradient_reaches_the_receptive_field(data: Any) -> None:
     assert seen is not None
     for axis, found in enumerate((rows, columns)):
         first = place[axis] * seen.stride[axis] - seen.padding[axis]
-        last_pixel = first + seen.size[axis] - 1
-        assert int(found.min()) == max(first, 0)
-        assert int(found.max()) == min(last_pixel, x.shape[2 + axis] - 1)
+        last_pixel, edge = first + seen.size[axis] - 1, x.shape[2 + axis] - 1
+        # Where the field reaches over the image's edge, a stride may step over the pixels at the edge.
+        assert int(found.min()) == first or first < 0 <= int(found.min()) < seen.stride[axis]
+        assert int(found.max()) == last_pixel or last_pixel > edge >= int(found.max()) > edge - seen.stride[axis]
 
 
 @given(mutated())

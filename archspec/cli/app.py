@@ -18,6 +18,7 @@ COMMANDS = {
     "new": "Write a commented spec to begin with.",
     "plugin": "Begin a package of blocks and specs.",
     "plugins": "List the installed plugins: what each brings, and whether it is healthy.",
+    "render": "Draw a network: SVG, PNG, an interactive page, DOT, Mermaid or JSON.",
     "schema": "Print a JSON Schema of specs, for editors.",
     "summary": "Print the layers of a spec with shapes, params and MACs.",
     "validate": "Check specs, with the numbers they expect of themselves.",

@@ -27,8 +27,8 @@ def build(
     """Compile a spec to a PyTorch module, try it, and write it out.
 
     Tried means: one forward and one backward pass of a copy on the device. Written are model.py (plain PyTorch,
-    needs no archspec), model.safetensors, spec.yaml (expanded) and manifest.json. Weights are those drawn from the
-    seed, or those of a file.
+    needs no archspec), model.safetensors, spec.yaml (expanded), graph.svg and manifest.json. Weights are those drawn
+    from the seed, or those of a file.
     """
     import copy
     from pathlib import Path

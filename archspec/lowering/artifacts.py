@@ -1,4 +1,4 @@
-"""What `archspec build` writes: code, weights, expanded spec, manifest; the same bytes for the same input."""
+"""What `archspec build` writes: code, weights, expanded spec, picture, manifest; the same bytes for the same input."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from safetensors.torch import save
 from torch import nn
 
 import archspec
+from archspec.drawing.picture import shown
 from archspec.errors import BuildError
 from archspec.file import write_file
 from archspec.graph.canonical import spec_hash
@@ -56,6 +57,8 @@ def write_artifacts(
         "model.py": source.encode(),
         "model.safetensors": save(state, {"format": "pt"}),
     }
+    if (picture := shown(graph)) is not None:
+        contents["graph.svg"] = picture.encode()
     contents["manifest.json"] = (json.dumps(_manifest(graph, contents, seed, loaded), indent=2) + "\n").encode()
     for name, data in contents.items():
         write_file(folder / name, data)

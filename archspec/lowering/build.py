@@ -33,6 +33,7 @@ def lower(
     try:
         with torch.random.fork_rng(devices=[]):
             network = assemble(made)
+        type(network)._graph = graph
         _check_state(network, graph)
         initialize(network, graph, seed)
         network.to(device=device, dtype=dtype)

@@ -7,7 +7,7 @@ import re
 from collections import namedtuple
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -26,6 +26,14 @@ class Network(nn.Module):
     """
 
     _source: str
+    _graph: ClassVar[Graph | None] = None
+    """What the class was first compiled from; not there after unpickling."""
+
+    def _repr_svg_(self) -> str | None:
+        """The network drawn, as notebooks show it."""
+        from archspec.drawing.picture import shown
+
+        return shown(self._graph) if self._graph is not None else None
 
     def __reduce__(self) -> Any:
         return revive, (self._source,), self.__dict__

@@ -53,6 +53,24 @@ def start() -> None:
         )
 
 
+def draw() -> None:
+    """Drawing GoogLeNet as a cold command, and a ResNet of 1,202 layers with every copy."""
+    archspec = str(Path(sys.executable).with_name("archspec"))
+    compileall.compile_dir(ROOT / "archspec", quiet=1)
+    with tempfile.TemporaryDirectory() as folder:
+        validate = command(archspec, "validate", "specs/googlenet.yaml")
+        for kind in ("svg", "png", "html"):
+            render = command(archspec, "render", "specs/googlenet.yaml", "-o", f"{folder}/g.{kind}")
+            pairwise(f"render googlenet as {kind} / validate", render, validate)
+        for kind in ("svg", "html"):
+            options = ["--set", "depth=1202", "--unfold", "--depth", "9", "-o", f"{folder}/r.{kind}"]
+            took, memory = process(archspec, "render", "resnet-cifar", *options)
+            print(
+                f"render resnet-cifar of 1,202 layers, every copy, as {kind}: {took:.1f} s, {memory:.0f} MiB",
+                flush=True,
+            )
+
+
 def plugins() -> None:
     """What 50 installed plugins cost a spec that needs none: blocks and specs of each."""
     archspec = str(Path(sys.executable).with_name("archspec"))
@@ -203,7 +221,7 @@ def process(*arguments: str) -> tuple[float, float]:
     return time.perf_counter() - began, usage.ru_maxrss / 1024
 
 
-PARTS = {"start": start, "plugins": plugins, "build": build, "step": step, "scale": scale, "large": large}
+PARTS = {"start": start, "draw": draw, "plugins": plugins, "build": build, "step": step, "scale": scale, "large": large}
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or PARTS:

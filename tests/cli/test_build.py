@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 import archspec
 from archspec.cli.app import cli
 
-FILES = {"spec.yaml", "model.py", "model.safetensors", "manifest.json"}
+FILES = {"spec.yaml", "model.py", "model.safetensors", "graph.svg", "manifest.json"}
 
 
 @pytest.fixture

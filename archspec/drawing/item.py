@@ -1,0 +1,261 @@
+"""What is shown of a network in one picture: which groups are open, and the lines of text in each box."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from archspec.drawing.diagram import BORDER, Box, Diagram, Wire
+from archspec.drawing.text import shortened, width_of
+from archspec.graph.graph import Graph
+from archspec.graph.memory import BYTES, saved_activations
+from archspec.graph.receptive_field import ReceptiveField, receptive_fields
+from archspec.views.listing import short
+from archspec.views.summary import size
+from archspec.views.values import field_text
+
+NAME, SAYS, SMALL = 12.0, 11.0, 10.0
+"""Sizes of text: a name, the op, and the rest."""
+ROOM = 230.0
+"""Width that a line of text may take, in pixels."""
+MOST_BOXES = 20_000
+"""Beyond it, a picture is refused."""
+COMFORT = 120
+"""Boxes that a picture has at most where no depth is asked for."""
+
+COLUMNS = ("params", "macs", "memory", "saved", "sees", "inputs", "weights", "fields")
+"""What a box may say besides: costs, its receptive field, shapes of what it reads and of its weights, its fields."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of text in a box."""
+
+    text: str
+    role: str
+    """`name`, `says`, `shape` or `cost`."""
+
+    @property
+    def size(self) -> float:
+        return {"name": NAME, "says": SAYS}.get(self.role, SMALL)
+
+    @property
+    def width(self) -> float:
+        return width_of(self.text, self.size)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A box as it is drawn: open with items inside, or closed with lines of text."""
+
+    box: Box
+    lines: tuple[Line, ...]
+    """Of an open item, the texts of its header."""
+    open: bool = False
+    items: tuple[Item, ...] = ()
+    wires: tuple[Wire, ...] = ()
+    ins: tuple[str, ...] = ()
+    outs: tuple[str, ...] = ()
+    faint: bool = False
+    """Whether it is there only to show what the focus is joined to."""
+
+    @property
+    def is_stack(self) -> bool:
+        return self.box.kind == "fold"
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a box costs, and what it sees."""
+
+    params: int = 0
+    macs: int = 0
+    memory: int = 0
+    """Bytes of the outputs of its layers, for one image in float32."""
+    saved: int = 0
+    """Bytes that training keeps of them for backward."""
+    sees: ReceptiveField | None = None
+
+
+@dataclass
+class Costs:
+    """The costs of boxes: sums over their layers."""
+
+    graph: Graph
+    _saved: Mapping[str, int] | None = None
+    _fields: Mapping[str, ReceptiveField | None] | None = None
+
+    def of(self, box: Box) -> Cost:
+        nodes = [self.graph[name] for name in box.nodes]
+        return Cost(
+            sum(node.params for node in nodes),
+            sum(node.macs for node in nodes),
+            sum(0 if node.saves.view else node.shape.size * BYTES["float32"] for node in nodes),
+            sum(self.saved.get(name, 0) for name in box.nodes),
+            self.fields.get(box.outs[-1]) if box.outs and nodes else None,
+        )
+
+    @property
+    def saved(self) -> Mapping[str, int]:
+        if self._saved is None:
+            self._saved = saved_activations(self.graph, "float32")
+        return self._saved
+
+    @property
+    def fields(self) -> Mapping[str, ReceptiveField | None]:
+        if self._fields is None:
+            self._fields = receptive_fields(self.graph)
+        return self._fields
+
+    def line(self, box: Box, column: str) -> str:
+        """What a column says of a box, or nothing."""
+        cost = self.of(box)
+        if column == "sees":
+            return f"sees {_pair(cost.sees.size)}" if cost.sees and box.kind != "input" else ""
+        number = getattr(cost, column)
+        if not number:
+            return ""
+        return {
+            "params": f"{short(number)} params",
+            "macs": f"{short(number)} MACs",
+            "memory": size(number),
+            "saved": f"{size(number)} saved",
+        }[column]
+
+
+def _pair(pair: tuple[int, int]) -> str:
+    return f"{pair[0]}" if pair[0] == pair[1] else f"{pair[0]}×{pair[1]}"
+
+
+@dataclass
+class Shower:
+    """Turns boxes into items."""
+
+    diagram: Diagram
+    is_open: Callable[[Box], bool]
+    unfold: bool = False
+    columns: Sequence[str] = ()
+    gains: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """In a comparison, the params and MACs that a layer has more."""
+    costs: Costs = field(init=False)
+    several_places: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.costs = Costs(self.diagram.graph)
+        self.several_places = any(node.place for node in self.diagram.graph)
+
+    def item(self, box: Box) -> Item:
+        if box.kind == "fold":
+            return self._fold(box)
+        if box.is_group and (box.kind == "network" or self.is_open(box)):
+            items = tuple(self.item(child) for child in box.children)
+            header = () if box.kind == "network" else self.header(box)
+            return Item(box, header, True, items, box.wires, box.ins, box.outs)
+        return Item(box, self.lines(box), ins=box.ins, outs=box.outs)
+
+    def _fold(self, box: Box) -> Item:
+        """A fold is drawn as its first copy, or, unfolded, as a group of all copies in a chain."""
+        if self.unfold:
+            items = tuple(self.item(copy) for copy in box.children)
+            return Item(box, self.header(box), True, items, chain_of(box), box.ins, box.outs)
+        first = box.children[0]
+        if first.is_group and self.is_open(first):
+            inner = self.item(first)
+            return Item(box, self.header(box), True, inner.items, inner.wires, box.ins, box.outs)
+        return Item(box, self.lines(box), ins=box.ins, outs=box.outs)
+
+    def header(self, box: Box) -> tuple[Line, ...]:
+        """What the header of an open group says: name, block, and the columns asked for."""
+        says = [box.op, f"× {box.count}" if box.count > 1 else ""]
+        texts = [box.label, " ".join(text for text in says if text)]
+        lines = [Line(shortened(texts[0], NAME, ROOM), "name")]
+        lines += [Line(shortened(texts[1], SAYS, ROOM), "says")] if texts[1] else []
+        gain = [self._gain(box)] if self.gains else []
+        notes = self._notes(box, [column for column in self.columns if column != "fields"])
+        lines += [Line(text, "cost") for text in (*gain, *notes) if text]
+        return tuple(lines)
+
+    def lines(self, box: Box) -> tuple[Line, ...]:
+        """What a closed box says: name, op, output shape, and the columns asked for."""
+        says = f"{box.says} × {box.count}" if box.count > 1 else box.says
+        found = [(box.label, "name")]
+        found += [(says, "says")] if says and says != box.label and box.kind != "input" else []
+        if box.mark.text:
+            found.append((box.mark.text, "change"))
+        if self.gains and (text := self._gain(box)):
+            found.append((text, "change"))
+        found.append((self._shape(box), "shape"))
+        found += [(text, "cost") for text in self._notes(box, self.columns)]
+        return tuple(Line(shortened(text, Line("", role).size, ROOM), role) for text, role in found if text)
+
+    def _gain(self, box: Box) -> str:
+        """What the second network has more of here."""
+        found = [self.gains.get(name, (0, 0)) for name in box.nodes]
+        sums = sum(params for params, _ in found), sum(macs for _, macs in found)
+        said = zip(sums, ("params", "MACs"), strict=True)
+        return ", ".join(f"{'+' if sum_ > 0 else '−'}{short(abs(sum_))} {what}" for sum_, what in said if sum_)
+
+    def _shape(self, box: Box) -> str:
+        return self._shapes(box.ins if box.kind == "output" else box.outs)
+
+    def _shapes(self, values: Sequence[str]) -> str:
+        shapes = list(dict.fromkeys(str(self.diagram.graph[name].shape).replace("x", "×") for name in values))
+        return ", ".join(shapes[:3]) + (", …" if len(shapes) > 3 else "")
+
+    def _notes(self, box: Box, columns: Sequence[str]) -> list[str]:
+        notes = []
+        if box.node is not None and box.node.shares:
+            notes.append(f"shares {box.node.shares}")
+        if self.several_places and box.kind != "output":
+            notes.append("place " + ", ".join(map(str, box.places)))
+        if box.kind not in ("input", "output"):
+            notes += [text for column in columns for text in self._column(box, column) if text]
+        return notes
+
+    def _column(self, box: Box, column: str) -> list[str]:
+        """The lines of a column for a box."""
+        if column == "inputs":
+            return [f"reads {self._shapes(box.ins)}"]
+        if column == "weights":
+            weights = box.node.weights.items() if box.node else ()
+            return [f"{name or 'itself'} {'×'.join(map(str, weight.shape))}" for name, weight in weights]
+        if column == "fields":
+            fields = box.node.fields if box.node else box.group.params if box.group else {}
+            return [f"{name} {field_text(value)}" for name, value in fields.items()]
+        return [self.costs.line(box, column)]
+
+
+def chain_of(fold: Box) -> tuple[Wire, ...]:
+    """The wires between all copies of a fold."""
+    last = len(fold.children) - 1
+    wires = [Wire(BORDER, port, 0, port) for port in range(len(fold.ins))]
+    wires += [Wire(n, port, n + 1, port) for n in range(last) for port in range(len(fold.ins))]
+    wires += [Wire(last, port, BORDER, port) for port in range(len(fold.outs))]
+    return tuple(wires)
+
+
+def boxes_shown(box: Box, depth: int) -> int:
+    """How many closed boxes a picture of a depth has."""
+    if box.kind == "fold":
+        return boxes_shown(box.children[0], depth)
+    if box.kind == "network" or (box.is_group and level(box) < depth):
+        return sum(boxes_shown(child, depth) for child in box.children)
+    return 1
+
+
+def level(box: Box) -> int:
+    """How many names its path has."""
+    return box.path.count(".") + 1
+
+
+def deepest(box: Box) -> int:
+    """The depth from which nothing more opens."""
+    return max((deepest(child) for child in box.children), default=level(box))
+
+
+def comfortable_depth(root: Box) -> int:
+    """The greatest depth at which a picture is still easy to read."""
+    depth = 1
+    while depth < deepest(root) and boxes_shown(root, depth + 1) <= COMFORT:
+        depth += 1
+    return depth

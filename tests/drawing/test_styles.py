@@ -1,0 +1,193 @@
+"""Focus, comparisons, and the two styles of papers."""
+
+import json
+import re
+
+import pytest
+
+import archspec
+from archspec.drawing.columns import line_of, placed_columns, size_of
+from archspec.drawing.compact import compact
+from archspec.drawing.comparison import compared
+from archspec.drawing.picture import Look, Picture
+from archspec.drawing.volumes import Scale, captions
+from archspec.errors import SpecError
+
+
+def item_of(name, **look):
+    return Picture([archspec.compile(name)], Look(**look)).items[0]
+
+
+def labels(item):
+    return [box.lines[0].text for box in item.items]
+
+
+def texts_of(svg: str) -> list[str]:
+    return re.findall(r"<text[^>]*>([^<]*)</text>", svg)
+
+
+# Focus.
+
+
+def test_focus_draws_a_part_between_what_it_reads_and_what_reads_it():
+    item = item_of("resnet50", focus="layer3.2")
+    assert labels(item) == ["layer3.1", "2", "layer3.3"]
+    assert [box.faint for box in item.items] == [True, False, True]
+    assert item.items[1].open
+
+
+def test_focus_on_a_layer():
+    item = item_of("googlenet", focus="inception3a.concat")
+    assert labels(item) == [
+        "inception3a.conv1x1", "inception3a.conv3x3", "inception3a.conv5x5", "inception3a.pool_proj",
+        "concat", "inception3b",
+    ]  # fmt: skip
+
+
+def test_focus_sees_auxiliary_heads_and_outputs():
+    assert labels(item_of("googlenet", focus="inception4a")) == ["pool3", "inception4a", "inception4b", "aux1"]
+    assert labels(item_of("googlenet", focus="fc")) == ["drop5", "fc", "logits"]
+
+
+def test_an_unknown_focus_names_the_nearest():
+    with pytest.raises(SpecError, match="googlenet has no layer `inception3c`") as error:
+        item_of("googlenet", focus="inception3c")
+    assert "did you mean `inception" in str(error.value).split("hint:")[1]
+
+
+# Comparisons.
+
+
+def changes(a, b):
+    found = compared(a, b)
+    return {name: mark.change for name, mark in found.marks.items()}, found
+
+
+def network(layers, **more):
+    data = {"archspec": 1, "name": "net", "inputs": {"image": [4, 8, 8]}, "layers": layers}
+    data |= {"outputs": {"main": list(layers)[-1]}, **more}
+    return archspec.compile(archspec.load(text=json.dumps(data)))
+
+
+CONV = {"op": "conv2d", "out_channels": 8, "kernel_size": 3, "padding": 1}
+
+
+def test_a_comparison_tells_added_removed_and_changed():
+    a = network({"conv": CONV, "norm": "batch_norm2d", "relu": "relu"})
+    b = network({"conv": {**CONV, "kernel_size": 5, "padding": 2}, "relu": "relu", "drop": {"op": "dropout", "p": 0.5}})
+    found, comparison = changes(a, b)
+    assert found["conv"] == "changed"
+    assert found["norm"] == "removed"
+    assert found["drop"] == "added"
+    assert comparison.marks["conv"].text == "kernel_size 3 → 5, padding 1 → 2"
+    assert comparison.gains["conv"] == (8 * 4 * 16, 8 * 4 * 16 * 64)
+    assert comparison.gains["norm"] == (-16, -a["norm"].macs)
+    assert "312 → 808 params (+159.0%)" in comparison.heading[1]
+
+
+def test_wires_that_only_one_has_are_marked():
+    a = network({"conv": CONV, "norm": "batch_norm2d", "relu": "relu"})
+    b = network({"conv": CONV, "relu": "relu"})
+    _, comparison = changes(a, b)
+    assert comparison.readings[("conv", "norm")] == "removed"
+    assert comparison.readings[("norm", "relu")] == "removed"
+    assert comparison.readings[("conv", "relu")] == "added"
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ({"x": {"layers": {"conv": CONV}}, "end": "relu"}, {"x": "tanh", "end": "relu"}),
+        ({"x": "tanh", "end": "relu"}, {"x": {"layers": {"conv": CONV}}, "end": "relu"}),
+    ],
+    ids=["a group gives way to a layer", "a layer gives way to a group"],
+)
+def test_names_that_both_use_for_different_things(a, b):
+    data = json.loads(archspec.render(network(a), network(b), diff=True).json)
+    paths = [box["path"] for box in data["boxes"]]
+    assert paths in (["image", "x (removed)", "x", "end", "main"], ["image", "x", "x (removed)", "end", "main"])
+
+
+def test_equal_networks_have_no_marks():
+    graph = archspec.compile("resnet34")
+    found, comparison = changes(graph, graph)
+    assert found == {}
+    assert comparison.heading[1] == "21.6M params as before, 3.64G MACs as before"
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [("plain34", "resnet34"), ("resnet34", "resnet50"), ("googlenet", "googlenet-naive"), ("alexnet", "vgg16")],
+)
+def test_whole_networks_are_compared_in_one_picture(one, two):
+    from tests.drawing.geometry import mistakes
+
+    picture = Picture([archspec.compile(one), archspec.compile(two)], Look(), diff=True)
+    assert mistakes(picture.placed[0]) == []
+    assert {"added", "removed", "changed"} & set(texts_of(picture.svg))
+
+
+# Compact pictures.
+
+
+def test_what_is_taken_for_granted_is_left_out():
+    item = compact(item_of("resnet18", depth=9, unfold=True))
+    ops = {box.box.op for box in item.items}
+    assert ops == {"input", "conv2d", "max_pool2d", "add", "adaptive_avg_pool2d", "linear"}
+    assert sum(box.box.op == "conv2d" for box in item.items) == 17
+
+
+def test_readers_read_what_was_read_by_what_is_left_out():
+    item = compact(item_of("alexnet"))
+    assert [(wire.source, wire.target) for wire in item.wires] == [(k, k + 1) for k in range(len(item.items) - 1)]
+
+
+def test_shortcuts_that_change_shapes_are_dotted():
+    item = compact(item_of("resnet18", depth=9, unfold=True))
+    assert sum(wire.mark == "dotted" for wire in item.wires) == 3
+    assert sum(box.box.op == "add" for box in item.items) == 8
+
+
+def test_columns_have_equal_sizes_at_equal_heights():
+    names = ("vgg19", "plain34", "resnet34")
+    graphs = [archspec.compile(name) for name in names]
+    items = [(graph, compact(Picture([graph], Look(style="blocks")).items[0])) for graph in graphs]
+    columns = placed_columns(items)
+    for size in ((56, 56), (28, 28), (14, 14), (7, 7)):
+        tops = [
+            min(box.y for box in column.items if size_of(box, graph) == size)
+            for column, graph in zip(columns, graphs, strict=True)
+        ]
+        assert len(set(tops)) == 1, size
+
+
+def test_columns_say_what_the_paper_says():
+    said = [line_of(box.box) for box in compact(item_of("resnet34", style="blocks")).items]
+    assert said[:4] == ["image", "7×7 conv, 64, /2", "3×3 max pool, /2", "3×3 conv, 64"]
+    assert said[-2:] == ["global avg pool", "fc, 1000"]
+    assert sum("conv" in text for text in said) == 33
+
+
+def test_volumes_follow_the_feature_maps():
+    graph = archspec.compile("alexnet")
+    item = compact(Picture([graph], Look(style="paper")).items[0])
+    scale = Scale.of(item, graph)
+    solids = {box.box.label: scale.solid(box, graph) for box in item.items}
+    assert solids["image"][1] > solids["conv1"][1] > solids["pool1"][1] > solids["pool5"][1]
+    assert solids["image"][0] < solids["conv1"][0] < solids["conv2"][0] < solids["conv3"][0]
+    assert solids["conv3"][:2] == solids["conv4"][:2]
+    assert [text for text, _ in captions(item.items[1], graph)] == ["11×11 conv, 96, /4", "96×55×55"]
+
+
+@pytest.mark.parametrize("style", ["paper", "blocks"])
+@pytest.mark.parametrize(
+    "name", ["alexnet", "googlenet", "resnet152", "squeezenet", "alexnet-two-tower", "preact-resnet-cifar"]
+)
+def test_styles_keep_boxes_apart(style, name):
+    from tests.drawing.geometry import holds, overlap
+
+    picture = Picture([archspec.compile(name)], Look(style=style))
+    boxes = picture.placed[0].items
+    near = [(one, two) for n, one in enumerate(boxes) for two in boxes[n + 1 : n + 40]]
+    assert not [(one.item.box.path, two.item.box.path) for one, two in near if overlap(one, two)]
+    assert all(holds(picture.placed[0], (box.x + 1, box.y + 1), 0) for box in boxes)
