@@ -47,6 +47,9 @@ BOX_PAD = (10.0, 6.0)
 """Around the text of a box: to the sides, above and below."""
 LEAST_WIDTH = 64.0
 ROUNDS = 40
+MOST_ASIDE = 120.0
+"""How far straight wires may lead a string of boxes aside. Beyond it, and where boxes are joined by several values, the
+next box stands middle under middle, and the wire bends."""
 STACK = 4.0
 """By how much the sheets of a stack are shifted."""
 
@@ -275,7 +278,10 @@ def _offsets(plan: Plan, children: Sequence[_Laid]) -> tuple[dict[int, float], d
         for upper, vertex in zip((None, *string), string, strict=False):
             if upper is not None:
                 out, into = joints[(upper, vertex)]
-                at += _out(plan, children, upper, out) - _in(plan, children, vertex, into)
+                aside = _out(plan, children, upper, out) - _in(plan, children, vertex, into)
+                boxes = upper < plan.children and vertex < plan.children
+                if not boxes or (len(plan.exits[upper]) == 1 and abs(at + aside) <= MOST_ASIDE):
+                    at += aside
             offset[vertex], string_of[vertex] = at, number
     return offset, string_of
 
@@ -345,9 +351,12 @@ class _Rows:
     end: float = 0.0
     """The group's own lower end."""
     row_of: dict[int, int] = field(init=False)
+    runs: list[float] = field(init=False)
+    """Of each row, how far along it a wire that comes to it runs, at most."""
 
     def __post_init__(self) -> None:
         self.row_of = {vertex: number for number, row in enumerate(self.plan.rows) for vertex in row}
+        self.runs = [0.0] * len(self.plan.rows)
 
     def fill(self, first: float, framed: bool) -> None:
         plan, children = self.plan, self.children
@@ -366,7 +375,7 @@ class _Rows:
             ]
             if reached and self.bottoms:
                 bottom = self.bottoms[-1] = max(bottom, *reached)
-            top = bottom + self._gap(number, framed, spans[number])
+            top = bottom + self._gap(number, framed)
             bottom = top + height
             self.tops.append(top)
             self.bottoms.append(bottom)
@@ -392,7 +401,7 @@ class _Rows:
         return left, right, top - max(self.spacing.row_gap, self.label_room)
 
     def _spans(self) -> list[list[tuple[float, float]]]:
-        """Of each row, what its boxes, bends and the wires that come to it take up along it."""
+        """Of each row, what its boxes, bends and the wires that come to it take up along it; notes their runs."""
         spans: list[list[tuple[float, float]]] = [[] for _ in self.plan.rows]
         at_row = self.row_of
         for vertex, number in at_row.items():
@@ -405,20 +414,17 @@ class _Rows:
             start = self.u[upper] + _out(self.plan, self.children, upper, out)
             end = self.u[lower] + _in(self.plan, self.children, lower, into)
             spans[at_row[lower]].append((min(start, end), max(start, end)))
+            self.runs[at_row[lower]] = max(self.runs[at_row[lower]], abs(start - end))
             if lower in self.floating:
                 half = _half(self.plan, self.children, lower)
                 spans[at_row[lower]].append((self.u[lower] - half, self.u[lower] + half))
         return spans
 
-    def _gap(self, number: int, framed: bool, spans: Sequence[tuple[float, float]]) -> float:
+    def _gap(self, number: int, framed: bool) -> float:
         """The distance from the row above."""
-        plan = self.plan
+        plan, run = self.plan, self.runs[number]
         if number == 0:
             return PAD if framed and not plan.in_ports else 0.0
-        row = plan.rows[number]
-        joints = [(low, high) for low, high in spans if high > low]
-        boxes = {(self.u[v] - _half(plan, self.children, v), self.u[v] + _half(plan, self.children, v)) for v in row}
-        run = max((high - low for low, high in joints if (low, high) not in boxes), default=0.0)
         at = self.spacing
         if number == 1 and plan.in_ports:
             return min(at.most_row_gap, max(PAD + 6, at.steep * run + 8))

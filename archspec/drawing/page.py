@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 from importlib.resources import files
+from pathlib import PurePath
 from typing import Any
 
 from archspec.drawing.diagram import SAME, Box, Diagram
@@ -176,7 +177,7 @@ class _Pager:
             "changeText": box.mark.text,
             "shares": box.node.shares if box.node else "",
             "weights": _weights(box),
-            "place": [self._file(at.position.source.name), at.position.line] if at else [],
+            "place": [self._file(PurePath(at.position.source.name).name), at.position.line] if at else [],
             "plan": self._plan(box) if box.is_group else -1,
         }
 

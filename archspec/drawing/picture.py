@@ -274,7 +274,9 @@ class Picture:
         from archspec.drawing.page import page
 
         view = self._only("html")
-        return page(view.diagram, view.shower, self.look.theme, view.title, view.subtitle, view.depth, self._down)
+        look = self.look
+        about = (view.title, view.subtitle, view.depth, self._down)
+        return page(view.diagram, view.shower, look.theme, *about, focus=look.focus, heat=look.heat)
 
     @property
     def _down(self) -> bool:

@@ -71,6 +71,19 @@ def draw() -> None:
             )
 
 
+def page() -> None:
+    """The interactive page in a browser: when it can be used, and how long frames take while a long network is moved."""
+    import archspec
+
+    sys.path.insert(0, str(ROOT))
+    from tests.drawing.browser import measure
+
+    with tempfile.TemporaryDirectory() as folder:
+        for name, settings in ("googlenet", {}), ("resnet-cifar", {"depth": 1202}):
+            html = archspec.render(archspec.compile(name, set=settings)).html
+            print(f"page of {name}: {measure(html, Path(folder))}", flush=True)
+
+
 def plugins() -> None:
     """What 50 installed plugins cost a spec that needs none: blocks and specs of each."""
     archspec = str(Path(sys.executable).with_name("archspec"))
@@ -221,7 +234,16 @@ def process(*arguments: str) -> tuple[float, float]:
     return time.perf_counter() - began, usage.ru_maxrss / 1024
 
 
-PARTS = {"start": start, "draw": draw, "plugins": plugins, "build": build, "step": step, "scale": scale, "large": large}
+PARTS = {
+    "start": start,
+    "draw": draw,
+    "page": page,
+    "plugins": plugins,
+    "build": build,
+    "step": step,
+    "scale": scale,
+    "large": large,
+}
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or PARTS:

@@ -16,6 +16,7 @@ const Layout = (() => {
   const BOX_PAD = [10, 6];
   const LEAST_WIDTH = 64;
   const ROUNDS = 40;
+  const MOST_ASIDE = 120;
   const STACK = 4;
   const ARROW = 6;
 
@@ -420,7 +421,9 @@ const Layout = (() => {
         if (place) {
           const upper = string[place - 1];
           const [out, into] = joints.get(`${upper},${vertex}`);
-          at += outOf(plan, children, upper, out) - inOf(plan, children, vertex, into);
+          const aside = outOf(plan, children, upper, out) - inOf(plan, children, vertex, into);
+          const boxes = upper < plan.children && vertex < plan.children;
+          at += !boxes || (plan.exits[upper].length === 1 && Math.abs(at + aside) <= MOST_ASIDE) ? aside : 0;
         }
         offset.set(vertex, at);
       });
@@ -484,6 +487,7 @@ const Layout = (() => {
       this.bottoms = [];
       this.corner = new Map();
       this.floating = new Set();
+      this.runs = plan.rows.map(() => 0);
       this.end = 0;
     }
 
@@ -504,7 +508,7 @@ const Layout = (() => {
           bottom = Math.max(bottom, ...reached);
           this.bottoms[this.bottoms.length - 1] = bottom;
         }
-        const top = bottom + this.gap(number, framed, spans[number]);
+        const top = bottom + this.gap(number, framed);
         bottom = top + height;
         this.tops.push(top);
         this.bottoms.push(bottom);
@@ -541,7 +545,7 @@ const Layout = (() => {
       return [left - GAP, right + GAP, top - ROW_GAP];
     }
 
-    /** Of each row, what its boxes, bends and the wires that come to it take up along it. */
+    /** Of each row, what its boxes, bends and the wires that come to it take up along it; notes their runs. */
     spans() {
       const {plan, children, u} = this;
       const spans = plan.rows.map(() => []);
@@ -557,6 +561,7 @@ const Layout = (() => {
         const end = u.get(lower) + inOf(plan, children, lower, into);
         const row = spans[plan.rowOf.get(lower)];
         row.push([Math.min(start, end), Math.max(start, end)]);
+        this.runs[plan.rowOf.get(lower)] = Math.max(this.runs[plan.rowOf.get(lower)], Math.abs(start - end));
         if (this.floating.has(lower)) {
           const half = halfOf(plan, children, lower);
           row.push([u.get(lower) - half, u.get(lower) + half]);
@@ -566,18 +571,10 @@ const Layout = (() => {
     }
 
     /** The distance from the row above. */
-    gap(number, framed, spans) {
-      const {plan, children, u} = this;
+    gap(number, framed) {
+      const {plan} = this;
+      const run = this.runs[number];
       if (number === 0) return framed && !plan.inPorts ? PAD : 0;
-      const boxes = new Set();
-      for (const v of plan.rows[number]) {
-        const half = halfOf(plan, children, v);
-        boxes.add(`${u.get(v) - half},${u.get(v) + half}`);
-      }
-      let run = 0;
-      for (const [low, high] of spans) {
-        if (high > low && !boxes.has(`${low},${high}`)) run = Math.max(run, high - low);
-      }
       if (number === 1 && plan.inPorts) return Math.min(MOST_ROW_GAP, Math.max(PAD + 6, STEEP * run + 8));
       if (number === plan.rows.length - 1 && plan.outPorts) {
         return Math.min(MOST_ROW_GAP, Math.max(PAD, STEEP * run + 8));
