@@ -72,7 +72,7 @@ def draw() -> None:
 
 
 def page() -> None:
-    """The interactive page in a browser: when it can be used, and how long frames take while a long network is moved."""
+    """The interactive page in a browser: when it can be used, and how long frames take while it is moved."""
     import archspec
 
     sys.path.insert(0, str(ROOT))
