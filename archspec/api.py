@@ -198,14 +198,17 @@ def build(
 def render(
     *specs: Spec | Graph | Named,
     to: Named | None = None,
+    set: Mapping[str, Any] | None = None,
+    inputs: Mapping[str, Sequence[int]] | None = None,
+    outputs: str | Iterable[str] = (),
     diff: bool = False,
     depth: int | None = None,
     focus: str = "",
-    direction: str = "",
+    direction: str | None = None,
     style: str = "default",
     theme: str = "light",
     columns: Iterable[str] = (),
-    heat: str = "",
+    heat: str | None = None,
     unfold: bool = False,
     edge_shapes: bool = False,
     bare: bool = False,
@@ -216,28 +219,35 @@ def render(
     """Networks drawn, beside each other where there are several; with `diff`, what differs between two.
 
     The picture shows itself in notebooks, has the formats as `svg`, `png`, `html`, `dot`, `mermaid` and `json`, and is
-    written to the file `to`, whose suffix says the format. `depth` is how many names of a path are drawn, `focus` the
-    path of the one part to draw; `columns` and `heat` are of params, macs and memory. Never imports torch.
+    written to the file `to`, whose suffix says the format. `set`, `inputs` and `outputs` are as for `compile`, for
+    every spec. `depth` is how many names of a path are drawn, `focus` the path of the one part to draw; `columns` are
+    what boxes say besides, as for `archspec render`, `heat` a cost to colour by: params, macs or memory. Never imports
+    torch.
     Errors: SpecError; ArchspecError if it is too large or cannot be written; ValueError for an unknown option
     """
     from archspec.drawing.picture import Look, Picture
 
     look = Look(
-        depth,
-        focus,
-        direction,
-        style,
-        theme,
-        _texts(columns),
-        heat,
-        unfold,
-        edge_shapes,
-        bare,
-        transparent,
-        scale,
-        engine,
+        depth=depth,
+        focus=focus,
+        direction=direction or "",
+        style=style,
+        theme=theme,
+        columns=_texts(columns),
+        heat=heat or "",
+        unfold=unfold,
+        edge_shapes=edge_shapes,
+        bare=bare,
+        transparent=transparent,
+        scale=scale,
+        engine=engine,
     )
-    picture = Picture([spec if isinstance(spec, Graph) else compile(spec) for spec in specs], look, diff=diff)
+    if (set or inputs or outputs) and any(isinstance(spec, Graph) for spec in specs):
+        raise TypeError("a compiled graph has its params and inputs already: give `set` and the like to compile")
+    graphs = [
+        spec if isinstance(spec, Graph) else compile(spec, set=set, inputs=inputs, outputs=outputs) for spec in specs
+    ]
+    picture = Picture(graphs, look, diff=diff)
     if to is not None:
         picture.save(to)
     return picture

@@ -14,7 +14,10 @@ def write_file(path: Path, data: bytes) -> None:
 
     A file that is there keeps its mode, and a link stays a link. Errors: ArchspecError
     """
-    real = path.resolve()
+    try:
+        real = path.resolve()
+    except (OSError, RuntimeError):
+        raise ArchspecError(f"{path}: a link that leads to itself") from None
     temporary = real.with_name(f".{real.name}.{os.getpid()}.tmp")
     try:
         real.parent.mkdir(parents=True, exist_ok=True)

@@ -35,7 +35,7 @@ COLUMNS_HELP = "Also say params, macs, memory, saved, sees, inputs, weights, fie
 @click.option("--edge-shapes", is_flag=True, help="Write shapes on the wires.")
 @click.option("--bare", is_flag=True, help="Without title and legend.")
 @click.option("--transparent", is_flag=True, help="Without background.")
-@click.option("--scale", type=click.FloatRange(0, 16, min_open=True), default=2.0, show_default=True, help="Of a PNG.")
+@click.option("--scale", type=click.FloatRange(0.05, 16), default=2.0, show_default=True, help="Of a PNG.")
 @click.option("--engine", type=click.Choice(["archspec", "graphviz"]), default="archspec", help="Lays it out.")
 @click.option("--diff", is_flag=True, help="Draw what differs between two specs, or two settings of one.")
 @click.option("--set-a", multiple=True, metavar="NAME=VALUE", callback=settings, help="Set a param of the first alone.")
@@ -65,7 +65,8 @@ def render(
     import sys
     from pathlib import Path
 
-    from archspec.drawing.picture import Look, Picture, format_of
+    from archspec.drawing.picture import Look, Picture, format_of, refuse_format
+    from archspec.errors import ArchspecError
     from archspec.file import write_file
 
     if kind is not None and "-" not in outs:
@@ -77,11 +78,16 @@ def render(
     if (set_a or set_b) and not diff:
         raise click.UsageError("--set-a and --set-b go with --diff")
     try:
-        said = tuple(name for name in columns.split(",") if name)
+        said = tuple(name.strip() for name in columns.split(",") if name.strip())
         wanted = Look(columns=said, heat=heat or "", direction=direction or "", **look)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    kinds = [(kind or "svg") if out == "-" else format_of(out) for out in outs]
+    try:
+        kinds = [(kind or "svg") if out == "-" else format_of(out) for out in outs]
+        for one in kinds:
+            refuse_format(one, 1 if diff else len(specs), wanted.style)
+    except ArchspecError as error:
+        raise click.UsageError(str(error)) from None
     graphs = _pair(specs, chosen, set_a, set_b) if diff else [chosen.compile(spec) for spec in specs]
     picture = Picture(graphs, wanted, diff=diff)
     made = [picture.bytes_of(one) for one in kinds or ["svg"]]

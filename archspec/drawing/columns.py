@@ -6,17 +6,17 @@ Source: He et al. 2015, figure 3
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from archspec.drawing.curve import arrow_head, path_text
-from archspec.drawing.diagram import Box
+from archspec.drawing.compact import trunk
+from archspec.drawing.diagram import Box, times
 from archspec.drawing.item import SMALL, Item
-from archspec.drawing.layout import Layout, Placed, Route, Spacing
-from archspec.drawing.paint import Painter, Panel, tooltip
+from archspec.drawing.layout import Layout, Placed, Spacing
+from archspec.drawing.paint import Painter, Panel
 from archspec.drawing.text import width_of
+from archspec.drawing.words import tooltip
 from archspec.graph.graph import Graph
-from archspec.tensor import CHW
 
 ROW = 18.0
 """Height of a layer."""
@@ -26,13 +26,13 @@ TEXT = 10.5
 SIZES_WIDTH = 84.0
 """Left of the columns, for the output sizes."""
 SPACING = Spacing(gap=14.0, bend_gap=16.0, row_gap=12.0, steep=0.0, most_row_gap=40.0, port_gap=10.0)
-SIGNS = {"add": "+", "multiply": "×", "average": "÷", "maximum": "∨"}
+SIGNS = {"add": "+", "multiply": "×", "average": "avg", "maximum": "max"}
 
 
 def measure(item: Item) -> tuple[float, float]:
     """Width and height of a layer's line."""
     if item.box.op in SIGNS:
-        return SIGN, SIGN
+        return max(SIGN, width_of(SIGNS[item.box.op], TEXT) + 8), SIGN
     return max(96.0, width_of(line_of(item.box), TEXT) + 16), ROW
 
 
@@ -40,8 +40,7 @@ def line_of(box: Box) -> str:
     """What a layer's line says."""
     if box.kind == "input":
         return box.label
-    text = box.says if box.says and box.says != box.op else box.says or box.label
-    return f"{text} × {box.count}" if box.count > 1 and "×" not in text.rsplit(" ", 2)[-2:] else text
+    return times(box.says or box.label, box.count)
 
 
 def placed_columns(items: Sequence[tuple[Graph, Item]]) -> list[Placed]:
@@ -50,19 +49,32 @@ def placed_columns(items: Sequence[tuple[Graph, Item]]) -> list[Placed]:
     return _aligned([layout.place(item) for _, item in items], [graph for graph, _ in items])
 
 
-def size_of(placed: Placed, graph: Graph) -> tuple[int, int] | None:
-    """Height and width of what a box gives; None for a vector."""
-    shape = graph[placed.item.outs[-1]].shape
-    return (shape.height, shape.width) if isinstance(shape, CHW) else None
+Size = tuple[int, ...]
+"""How large a value is besides its channels: height and width; nothing of a vector."""
 
 
-def _sizes(placed: Placed, graph: Graph) -> list[tuple[tuple[int, int] | None, float]]:
-    """The sizes of a column from the top, each with where it begins."""
-    found: list[tuple[tuple[int, int] | None, float]] = []
-    for box in sorted(placed.items, key=lambda box: (box.y, box.x)):
+def size_of(placed: Placed, graph: Graph) -> Size:
+    """The size of what a box gives."""
+    return tuple(graph[placed.item.box.value].shape.places.values())
+
+
+def _sizes(placed: Placed, graph: Graph) -> list[tuple[Size, float]]:
+    """The sizes along a column's trunk, each with where it begins; one may come back."""
+    boxes = {box.item.box.path: box for box in placed.items}
+    found: list[tuple[Size, float]] = []
+    for item in trunk(placed.item):
+        box = boxes[item.box.path]
         size = size_of(box, graph)
-        if not found or (found[-1][0] != size and all(size != seen for seen, _ in found)):
+        if not found or size != found[-1][0]:
             found.append((size, box.y))
+    return found
+
+
+def _firsts(placed: Placed, graph: Graph) -> dict[Size, float]:
+    """Size -> where it first begins."""
+    found: dict[Size, float] = {}
+    for size, y in _sizes(placed, graph):
+        found.setdefault(size, y)
     return found
 
 
@@ -70,9 +82,9 @@ def _aligned(columns: list[Placed], graphs: list[Graph]) -> list[Placed]:
     """Columns with what is below moved down, so that layers of one size begin at one height in all of them."""
     if len(columns) < 2:
         return columns
-    order = _common_order([[size for size, _ in _sizes(*pair)] for pair in zip(columns, graphs, strict=True)])
+    order = _common_order([_firsts(*pair) for pair in zip(columns, graphs, strict=True)])
     for size in order:
-        starts = [dict(_sizes(*pair)).get(size) for pair in zip(columns, graphs, strict=True)]
+        starts = [_firsts(*pair).get(size) for pair in zip(columns, graphs, strict=True)]
         lowest = max(start for start in starts if start is not None)
         columns = [
             column if start is None or start == lowest else _lowered(column, start, lowest - start)
@@ -81,12 +93,10 @@ def _aligned(columns: list[Placed], graphs: list[Graph]) -> list[Placed]:
     return columns
 
 
-def _common_order(
-    lists: list[list[tuple[int, int] | None]],
-) -> list[tuple[int, int] | None]:
+def _common_order(lists: Sequence[Mapping[Size, float]]) -> list[Size]:
     """Sizes that several columns have, from large to small, vectors last."""
     found = {size for sizes in lists for size in sizes if sum(size in other for other in lists) > 1}
-    return sorted(found, key=lambda size: (size is None, -(size[0] * size[1]) if size else 0))
+    return sorted(found, key=lambda size: (-len(size), [-length for length in size]))
 
 
 def _lowered(column: Placed, start: float, by: float) -> Placed:
@@ -106,46 +116,32 @@ class ColumnPainter(Painter):
 
     def picture(self, panel: Panel, placed: Placed) -> None:
         for route in placed.routes:
-            self._arc(route)
-        shades = {size: n for n, size in enumerate(dict.fromkeys(size_of(box, panel.graph) for box in placed.items))}
+            self.line(route, thick=1.1, dashes="2.5 2.5" if route.mark == "dotted" or route.dashed else None)
         for box in placed.items:
-            self._line(box, shades[size_of(box, panel.graph)])
+            self._line(box)
 
     @property
     def left_room(self) -> float:
         return SIZES_WIDTH
 
     def beside(self, panels: Sequence[Panel], pictures: Sequence[Placed], x: float) -> None:
-        """The output sizes, each where the first column that has it does."""
-        first: dict[str, float] = {}
-        for panel, placed in zip(panels, pictures, strict=True):
-            for size, y in _sizes(placed, panel.graph):
-                said = "1" if size is None else str(size[0]) if size[0] == size[1] else f"{size[0]}×{size[1]}"
-                first[said] = min(first.get(said, y), y)
-        below = float("-inf")
-        for said, y in sorted(first.items(), key=lambda pair: pair[1]):
-            if y > below:
-                for number, text in enumerate(("output", f"size: {said}")):
-                    at = (x, y + ROW / 2 + number * 12)
-                    self.out.text(at, text, size=SMALL, fill=self.theme.muted, anchor="start")
-                below = y + 26
+        """The output sizes along the first column's trunk; those of the others are beside them where they agree."""
+        below, last = float("-inf"), ""
+        for size, y in _sizes(pictures[0], panels[0].graph):
+            said = str(size[0]) if len(set(size)) == 1 else "×".join(map(str, size)) or "1"
+            if y >= below and said != last:
+                self.out.text((x, y + ROW / 2), f"output {said}", size=SMALL, fill=self.theme.muted, anchor="start")
+                below, last = y + 12, said
 
-    def _arc(self, route: Route) -> None:
-        colour, dotted = self.theme.wire, route.mark == "dotted" or route.dashed
-        self.out.element(
-            "path", d=path_text(route), fill="none", stroke=colour, stroke_width=1.1,
-            stroke_dasharray="2.5 2.5" if dotted else None,
-        )  # fmt: skip
-        self.out.polygon(arrow_head(route), fill=colour)
-
-    def _line(self, placed: Placed, shade: int) -> None:
+    def _line(self, placed: Placed) -> None:
         box, out, theme = placed.item.box, self.out, self.theme
-        fill, line = self._colours(box)
+        fill, line = self.colours.of(box, self.panel.costs)
         out.open("g")
         out.title(tooltip(box, self.panel.graph, self.panel.costs))
         middle = (placed.x + placed.width / 2, placed.y + placed.height / 2)
         if box.op in SIGNS:
-            out.element("circle", cx=middle[0], cy=middle[1], r=placed.height / 2, fill=theme.background, stroke=line)
+            corner, extent = (placed.x, placed.y), (placed.width, placed.height)
+            out.rectangle(corner, extent, fill=theme.background, line=line, round=SIGN / 2)
             out.text(middle, SIGNS[box.op], size=TEXT, fill=theme.text)
         else:
             if box.count > 1:
@@ -155,6 +151,5 @@ class ColumnPainter(Painter):
                 (placed.x, placed.y), (placed.width, placed.height), fill=fill, line=line, round=2,
                 dashed=box.training_only,
             )  # fmt: skip
-            ink = theme.on(fill) if self.heat else theme.text
-            out.text(middle, line_of(box), size=TEXT, fill=ink)
+            out.text(middle, line_of(box), size=TEXT, fill=self.colours.ink(box, fill, strong=True))
         out.close("g")

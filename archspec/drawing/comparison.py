@@ -6,12 +6,15 @@ has keeps its name, with a word where the name is taken.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from archspec.drawing.diagram import Mark, Readings
+from archspec.drawing.diagram import SAME, Mark, Readings
+from archspec.drawing.label import shape_text
+from archspec.drawing.union import union
+from archspec.drawing.words import title_of
 from archspec.graph.difference import Change, Difference, difference
-from archspec.graph.graph import Graph, Node, Output, digraph_of
+from archspec.graph.graph import Graph, Node, digraph_of
 from archspec.views.listing import short
 from archspec.views.values import field_text
 
@@ -36,70 +39,24 @@ def compared(a: Graph, b: Graph) -> Comparison:
     found = difference(a, b)
     moved = {change.before.name for change in found.moved}
     pairs = {old: new for old, new in found.pairs.items() if old not in moved}
-    names = {**_free_names(a, b, pairs), **pairs}
-    nodes = list(_merged(a, b, pairs, names))
-    outputs, lost = _outputs(a, b, names)
+    both = union(a, b, pairs)
+    own = {output.name for output in b.outputs}
+    lost = [replace(output, node=both.names[output.node]) for output in a.outputs if output.name not in own]
     graph = replace(
         b,
-        outputs=outputs,
-        groups={**a.groups, **b.groups},
-        digraph=digraph_of(nodes),
+        outputs=(*b.outputs, *lost),
+        groups=both.groups,
+        digraph=digraph_of(both.nodes),
         name=a.name if a.name == b.name else f"{a.name} and {b.name}",
     )
-    marks, gains = _marks(found, pairs, names)
-    marks |= {f"output {name}": Mark("removed") for name in lost}
-    return Comparison(graph, marks, _readings(a, b, names, outputs), gains, _heading(found))
+    marks, gains = _marks(found, pairs, both.names)
+    marks |= {f"output {output.name}": Mark("removed") for output in lost}
+    marks |= {f"output {output.name}": Mark("added") for output in b.outputs if output.name not in _names(a)}
+    return Comparison(graph, marks, _readings(a, b, both.names), gains, _heading(found))
 
 
-def _free_names(a: Graph, b: Graph, pairs: Mapping[str, str]) -> dict[str, str]:
-    """Names for the layers that only the first network has, where the second one's are not in the way."""
-    taken = {node.name for node in b}
-    groups = {prefix for name in taken for prefix in _prefixes(name)}
-    found = {}
-    for node in a:
-        if node.name not in pairs:
-            parts = node.name.split(".")
-            for depth in range(1, len(parts) + 1):
-                prefix = ".".join(parts[:depth])
-                if prefix in taken or (depth == len(parts) and prefix in groups):
-                    parts[depth - 1] += " (removed)"
-            found[node.name] = ".".join(parts)
-    return found
-
-
-def _prefixes(name: str) -> Iterator[str]:
-    parts = name.split(".")
-    return (".".join(parts[:depth]) for depth in range(1, len(parts)))
-
-
-def _merged(a: Graph, b: Graph, pairs: Mapping[str, str], names: Mapping[str, str]) -> Iterator[Node]:
-    """The nodes of both in one order of execution: before each layer of both, what either has before it."""
-    before = {new: old for old, new in pairs.items()}
-    waiting = iter(list(a))
-    known = {node.name for node in b}
-
-    def removed_until(name: str | None) -> Iterator[Node]:
-        for node in waiting:
-            if node.name == name:
-                return
-            yield replace(node, name=names[node.name], inputs=tuple(names[i] for i in node.inputs), shares="")
-
-    for node in b:
-        old = before.get(node.name)
-        if old is None:
-            yield node
-            continue
-        yield from removed_until(old)
-        lost = [names[name] for name in a[old].inputs if names[name] not in node.inputs]
-        yield replace(node, inputs=(*node.inputs, *lost)) if lost else node
-    yield from (node for node in removed_until(None) if node.name not in known)
-
-
-def _outputs(a: Graph, b: Graph, names: Mapping[str, str]) -> tuple[tuple[Output, ...], list[str]]:
-    """The outputs of both, and the names of those that only the first has."""
-    own = {output.name for output in b.outputs}
-    lost = [replace(output, node=names[output.node]) for output in a.outputs if output.name not in own]
-    return (*b.outputs, *lost), [output.name for output in lost]
+def _names(graph: Graph) -> set[str]:
+    return {output.name for output in graph.outputs}
 
 
 def _marks(
@@ -111,6 +68,12 @@ def _marks(
         if change.before.name in pairs:
             marks[change.after.name] = Mark("changed" if change.is_own else "derived", _change_text(change))
             gains[change.after.name] = _gain(change.before, change.after)
+    for change in found.renamed:
+        label = change.before.name.rpartition(".")[2]
+        if change.before.name in pairs and label != change.after.name.rpartition(".")[2]:
+            mark = marks.get(change.after.name, SAME)
+            text = f"was {label}, {mark.text}" if mark.text else f"was {label}"
+            marks[change.after.name] = Mark(mark.change, text)
     kept = set(pairs.values())
     for node in found.a:
         if node.name not in pairs:
@@ -132,11 +95,11 @@ def _change_text(change: Change) -> str:
     if len(fields) > MOST_FIELDS:
         fields = [*fields[:MOST_FIELDS], "…"]
     if not fields and change.before.shape != change.after.shape:
-        fields = [f"was {change.before.shape}".replace("x", "×")]
+        fields = [f"was {shape_text(change.before.shape)}"]
     return ", ".join(fields)
 
 
-def _readings(a: Graph, b: Graph, names: Mapping[str, str], outputs: tuple[Output, ...]) -> dict[tuple[str, str], str]:
+def _readings(a: Graph, b: Graph, names: Mapping[str, str]) -> dict[tuple[str, str], str]:
     """(source, reader) of every wire that only one of them has."""
     old = {(names[source], names[node.name]) for node in a for source in node.inputs}
     new = {(source, node.name) for node in b for source in node.inputs}
@@ -148,18 +111,13 @@ def _readings(a: Graph, b: Graph, names: Mapping[str, str], outputs: tuple[Outpu
 def _heading(found: Difference) -> tuple[str, str]:
     """What is compared, and what it costs more or less."""
     a, b = found.a, found.b
-    name = f"{_named(a)} → {_named(b)}"
+    name = f"{title_of(a)} → {title_of(b)}"
     macs = (a.inference().macs, b.inference().macs)
     return name, f"{_step('params', a.params, b.params)}, {_step('MACs', *macs)}"
-
-
-def _named(graph: Graph) -> str:
-    changed = ", ".join(f"{name}={field_text(value)}" for name, value in graph.changed.items())
-    return f"{graph.name} ({changed})" if changed else graph.name
 
 
 def _step(what: str, before: int, after: int) -> str:
     if before == after:
         return f"{short(before)} {what} as before"
-    part = f" ({(after - before) / before:+.1%})" if before else ""
+    part = f" ({(after - before) / before:+.1%})".replace("-", "−") if before else ""
     return f"{short(before)} → {short(after)} {what}{part}"

@@ -6,11 +6,8 @@ import itertools
 from collections.abc import Iterator
 from math import sqrt
 
-from archspec.drawing.layout import Piece, Point, Route
+from archspec.drawing.layout import ARROW, Piece, Point, Route
 from archspec.drawing.svg import number
-
-ARROW = 6.0
-"""Length of an arrow's head."""
 
 
 def pieces(route: Route) -> Iterator[Piece]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath
 from typing import Any
 
 from archspec.drawing.item import Costs
 from archspec.drawing.layout import Placed, Route
+from archspec.drawing.words import file_name
 from archspec.graph.graph import Graph
 from archspec.views.values import field_data
 
@@ -30,25 +30,23 @@ def _rounded(length: float) -> float:
 
 def _box(placed: Placed, graph: Graph, costs: Costs) -> dict[str, Any]:
     item, box = placed.item, placed.item.box
-    at = box.node or box.group
-    cost = costs.of(box)
-    fields = box.node.fields if box.node else box.group.params if box.group else {}
-    values = box.ins if box.kind == "output" else box.outs
     return {
-        "path": box.path if box.kind != "output" else box.label,
+        "path": box.path,
+        "label": box.label,
         "kind": box.kind,
         "op": box.op or None,
         "says": box.says,
         "family": box.family,
         "copies": box.count,
-        "shapes": [list(graph[name].shape.dims) for name in values],
-        "params": cost.params,
-        "macs": cost.macs,
-        "fields": {name: field_data(value) for name, value in fields.items()},
+        "shapes": [list(graph[name].shape.dims) for name in box.values],
+        "params": costs.params(box),
+        "macs": costs.macs(box),
+        "fields": {name: field_data(value) for name, value in box.fields.items()},
         "training_only": box.training_only,
         "places": list(box.places),
-        "file": PurePath(at.position.source.name).name if at else None,
-        "line": at.position.line if at else None,
+        "change": box.mark.change,
+        "file": file_name(box.position) if box.position else None,
+        "line": box.position.line if box.position else None,
         "x": _rounded(placed.x),
         "y": _rounded(placed.y),
         "width": _rounded(placed.width),
@@ -65,5 +63,6 @@ def _wire(route: Route, graph: Graph) -> dict[str, Any]:
         "shape": list(graph[route.value].shape.dims),
         "from": route.source or None,
         "to": route.target or None,
+        "change": route.mark or "same",
         "points": [[_rounded(x), _rounded(y)] for x, y in route.points],
     }

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from archspec.drawing.label import family_of, label_of
+from archspec.errors import Position
 from archspec.graph.graph import Graph, Group, Node, Output
 
 BORDER = -1
@@ -67,7 +69,6 @@ class Box:
     wires: tuple[Wire, ...] = ()
     node: Node | None = None
     group: Group | None = None
-    output: Output | None = None
     training_only: bool = False
     places: tuple[int, ...] = (0,)
     mark: Mark = SAME
@@ -78,12 +79,43 @@ class Box:
 
     @property
     def is_group(self) -> bool:
+        """Whether there is something inside."""
         return bool(self.children)
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """The values whose shapes it shows: what it gives, or of an output what it is given."""
+        return self.ins if self.kind == "output" else self.outs
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """The fields of a layer, the params of a block."""
+        return self.node.fields if self.node else self.group.params if self.group else {}
+
+    @property
+    def position(self) -> Position | None:
+        """Where it is written."""
+        at = self.node or self.group
+        return at.position if at else None
 
     @property
     def count(self) -> int:
         """How many copies a fold stands for."""
         return len(self.children) if self.kind == "fold" else 1
+
+    @property
+    def value(self) -> str:
+        """The last value that leaves it, in order of execution; of an output, the one that it names."""
+        last = {name: number for number, name in enumerate(self.nodes)}
+        return max(self.values, key=lambda value: last.get(value, -1))
+
+    @property
+    def main_layer(self) -> Node | None:
+        """The layer that it is about: itself, or of a group its only one with a window or many weights."""
+        if self.node is not None or self.kind == "fold" or self.family == "group":
+            return self.node
+        main = [box for box in self.children if box.family == self.family]
+        return main[0].main_layer if main else None
 
 
 @dataclass(slots=True)
@@ -104,6 +136,10 @@ class _Draft:
         self.wires.setdefault((source, out_port, target, in_port), set()).add(mark)
 
 
+Readings = Mapping[tuple[str, str], str]
+"""In a comparison: (source, reader) -> `added` or `removed`, where it is either."""
+
+
 @dataclass
 class Diagram:
     """A network as boxes."""
@@ -111,6 +147,7 @@ class Diagram:
     graph: Graph
     root: Box
     marks: Mapping[str, Mark]
+    readings: Readings
 
     def find(self, path: str) -> tuple[Box, ...]:
         """The boxes from the whole network down to a path; empty if nothing has it."""
@@ -132,13 +169,9 @@ def _copies(boxes: Iterable[Box]) -> Iterator[Box]:
             yield box
 
 
-Readings = Mapping[tuple[str, str], str]
-"""In a comparison: (source, reader) -> `added` or `removed`, where it is either."""
-
-
 def diagram_of(graph: Graph, marks: Mapping[str, Mark] | None = None, readings: Readings | None = None) -> Diagram:
     """The boxes of a network. `marks` and `readings` tell of a comparison how layers and wires stand."""
-    return Diagram(graph, _Maker(graph, marks or {}, readings or {}).network(), marks or {})
+    return Diagram(graph, _Maker(graph, marks or {}, readings or {}).network(), marks or {}, readings or {})
 
 
 class _Maker:
@@ -163,7 +196,7 @@ class _Maker:
         for output in self.graph.outputs:
             name = f"output {output.name}"
             _connect(root, output.node, [name], 0, self.readings.get((output.node, name), ""))
-        return replace(self._group(root), kind="network", path="", label=self.graph.name)
+        return replace(self._group(root), kind="network")
 
     def _number(self, thing: object) -> int:
         return self._numbers.setdefault(thing, len(self._numbers))
@@ -180,7 +213,7 @@ class _Maker:
         signature = self._number(("output", output.name))
         mark = self.marks.get(draft.path, SAME)
         return Box(
-            draft.path, "output", output.name, "", says, "output", (output.node,), output=output,
+            draft.path, "output", output.name, "", says, "output", (output.node,),
             training_only=output.training_only, signature=signature, places=(self.graph[output.node].place,), mark=mark,
         )  # fmt: skip
 
@@ -190,7 +223,7 @@ class _Maker:
         mark = self.marks.get(node.name, SAME)
         shapes = tuple(str(self.graph[name].shape) for name in node.inputs)
         content = repr(vars(node.block)) if node.block else ""
-        training = node.block is not None and node.name not in self.inference
+        training = node.block is not None and node.name not in self.inference and mark.change != "removed"
         alike = (node.op, content, shapes, str(node.shape), node.place, bool(node.shares), training, mark)
         return Box(
             node.name, "input" if node.block is None else "layer", draft.label, node.op, label_of(node, self.graph),
@@ -228,16 +261,29 @@ def _contents(boxes: Sequence[Box], name: str) -> tuple[str, str]:
     names = {box.op for box in boxes}
     count = sum(box.count for box in boxes)
     if len(names) == 1 and "" not in names and count > 1:
-        return f"{names.pop()} × {count}", "group"
+        leaf = next((box.says.split(",")[0] for box in boxes if box.kind == "layer" or not box.is_group), names.pop())
+        return times(leaf, count), "group"
     main = [box for box in boxes if box.is_group or box.family in ("convolution", "linear", "pooling", "other")]
     several = any(box.family == "merge" for box in boxes) or len(boxes) > 4
-    return (main[0].says, main[0].family) if len(main) == 1 and not several else (name, "group")
+    if len(main) == 1 and not several:
+        return main[0].says, main[0].family
+    inside = sum(len(box.nodes) for box in boxes)
+    return name or f"{inside} layers", "group"
+
+
+def times(says: str, count: int) -> str:
+    """What is there several times: basic × 3, but 3×3 conv, 64 (× 3), so that the number is none of its own."""
+    if count == 1:
+        return says
+    return f"{says} (× {count})" if "," in says or "×" in says else f"{says} × {count}"
 
 
 def _common_mark(boxes: Sequence[Box]) -> Mark:
-    """A group is as all its layers are, or has changed."""
+    """How a group stands: as all that is inside, or, where they differ, derived if none was edited, else changed."""
     found = {box.mark.change for box in boxes}
-    return Mark(found.pop()) if len(found) == 1 else Mark("changed")
+    if len(found) == 1:
+        return Mark(found.pop())
+    return Mark("derived" if found <= {"same", "derived"} else "changed")
 
 
 def _put(root: _Draft, node: Node) -> None:

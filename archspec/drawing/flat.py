@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from archspec.drawing.diagram import BORDER, Wire
 from archspec.drawing.item import Item
 
 
@@ -16,6 +17,13 @@ class Edge:
     target: Item
     value: str
     """The node whose output it carries."""
+    mark: str = ""
+    """As of the last wire on its way."""
+
+    @property
+    def dashed(self) -> bool:
+        """Whether only training has it."""
+        return self.source.box.training_only or self.target.box.training_only
 
 
 def closed_items(item: Item) -> Iterator[Item]:
@@ -43,21 +51,24 @@ def _collect(item: Item, ins: Ends, found: list[Edge]) -> Ends:
     outs: Ends = {}
     made: list[Ends] = [{} for _ in item.items]
     entering: list[Ends] = [{} for _ in item.items]
-    by_target: dict[int, list[tuple[int, int, int]]] = {}
+    marks: list[dict[int, str]] = [{} for _ in item.items]
+    by_target: dict[int, list[Wire]] = {}
     for wire in item.wires:
-        by_target.setdefault(wire.target, []).append((wire.source, wire.out_port, wire.in_port))
+        by_target.setdefault(wire.target, []).append(wire)
     for number, child in enumerate(item.items):
-        for source, out_port, in_port in by_target.get(number, ()):
-            end = ins.get(out_port) if source < 0 else made[source].get(out_port)
-            if end is not None:
-                entering[number][in_port] = end
+        for wire in by_target.get(number, ()):
+            made_by = ins if wire.source == BORDER else made[wire.source]
+            if wire.out_port in made_by:
+                entering[number][wire.in_port] = made_by[wire.out_port]
+                marks[number][wire.in_port] = wire.mark
         if child.open:
             made[number] = _collect(child, entering[number], found)
         else:
-            found += [Edge(source, child, value) for source, value in entering[number].values()]
+            for port, (source, value) in entering[number].items():
+                found.append(Edge(source, child, value, marks[number][port]))
             made[number] = {port: (child, value) for port, value in enumerate(child.outs)}
-    for source, out_port, in_port in by_target.get(-1, ()):
-        end = ins.get(out_port) if source < 0 else made[source].get(out_port)
-        if end is not None:
-            outs[in_port] = end
+    for wire in by_target.get(BORDER, ()):
+        made_by = ins if wire.source == BORDER else made[wire.source]
+        if wire.out_port in made_by:
+            outs[wire.in_port] = made_by[wire.out_port]
     return outs

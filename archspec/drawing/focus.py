@@ -17,21 +17,20 @@ def focused(diagram: Diagram, path: str, shower: Shower) -> Item:
     """
     way = diagram.find(path)
     if not way:
-        names = [node.name for node in diagram.graph] + list(diagram.graph.groups)
+        names = [*diagram.graph.groups, *(node.name for node in diagram.graph)]
         hint = did_you_mean(path, names, "layers and groups")
         raise SpecError([Problem("unknown-layer", f"{diagram.graph.name} has no layer `{path}`", hint=hint)])
     target = shower.item(way[-1])
-    items: list[Item] = []
-    wires: list[Wire] = []
-    before: dict[str, int] = {}
-    for port, value in enumerate(target.ins):
-        box, out_port = _holder(way, value, value)
-        if box.path not in before:
-            before[box.path] = len(items)
-            items.append(_neighbour(box, shower))
-        wires.append(Wire(before[box.path], out_port, -2, port))
-    middle = len(items)
-    items.append(target)
+    sources = [_holder(way, value) for value in target.ins]
+    before = list({box.path: box for box, _ in sources}.values())
+    items = [*(_neighbour(box, shower) for box in before), target]
+    place = {box.path: number for number, box in enumerate(before)}
+    middle = len(before)
+    inside = set(way[-1].nodes)
+    wires = []
+    for port, ((box, out_port), value) in enumerate(zip(sources, target.ins, strict=True)):
+        mark = _mark(diagram, value, inside)
+        wires.append(Wire(place[box.path], out_port, middle, port, mark))
     after: dict[str, int] = {}
     for port, value in enumerate(target.outs):
         for name, box in _readers(diagram, way, value):
@@ -39,23 +38,33 @@ def focused(diagram: Diagram, path: str, shower: Shower) -> Item:
                 after[name] = len(items)
                 items.append(_neighbour(box, shower))
             in_port = box.ins.index(value) if value in box.ins else 0
-            wires.append(Wire(middle, port, after[name], in_port))
-    wires = [replace(wire, target=middle) if wire.target == -2 else wire for wire in wires]
+            readers = set(box.nodes) if box.kind != "output" else {box.path}
+            wires.append(Wire(middle, port, after[name], in_port, _mark(diagram, value, readers)))
     return Item(replace(diagram.root, label=path), (), True, tuple(items), tuple(dict.fromkeys(wires)))
 
 
+def _mark(diagram: Diagram, value: str, readers: set[str]) -> str:
+    """How the wire of a value to some layers stands in a comparison."""
+    graph = diagram.graph
+    found = {
+        diagram.readings.get((value, name), "") for name in readers if name not in graph or value in graph[name].inputs
+    }
+    return found.pop() if len(found) == 1 else ""
+
+
 def _neighbour(box: Box, shower: Shower) -> Item:
-    named = box if box.kind == "output" else replace(box, label=box.path)
+    group = box.path.rpartition(".")[0]
+    named = box if box.kind == "output" or not group else replace(box, label=f"{group}.{box.label}")
     return replace(Item(box, shower.lines(named), ins=box.ins, outs=box.outs), faint=True)
 
 
-def _holder(way: tuple[Box, ...], name: str, value: str) -> tuple[Box, int]:
-    """The largest box that holds a node and not the focus, and the port by which a value leaves it."""
+def _holder(way: tuple[Box, ...], name: str) -> tuple[Box, int]:
+    """The largest box that holds a node and not the focus, and the port by which the node's value leaves it."""
     inside = set(way[-1].nodes)
     for group in reversed(way[:-1]):
         for child in _beside(group, inside):
             if child not in way and (name in child.nodes or name == child.path):
-                port = child.outs.index(value) if value in child.outs else 0
+                port = child.outs.index(name) if name in child.outs else 0
                 return child, port
     raise AssertionError(f"{name} is somewhere")
 
@@ -75,7 +84,7 @@ def _readers(diagram: Diagram, way: tuple[Box, ...], value: str) -> list[tuple[s
     found: dict[str, Box] = {}
     for node in diagram.graph:
         if value in node.inputs and node.name not in inside:
-            box, _ = _holder(way, node.name, node.name)
+            box, _ = _holder(way, node.name)
             found.setdefault(box.path, box)
     for box in diagram.root.children:
         if box.kind == "output" and value in box.ins:

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from archspec.drawing.curve import ARROW
 from archspec.drawing.dot import quoted
 from archspec.drawing.flat import closed_items, edges
 from archspec.drawing.item import Item
-from archspec.drawing.layout import HEADER, PAD, Piece, Placed, Point, Route, closed_size
+from archspec.drawing.layout import ARROW, HEADER, PAD, Piece, Placed, Point, Route, closed_size
 from archspec.errors import ArchspecError
 
 
@@ -53,7 +52,7 @@ class _Writer:
     def _inside(self, item: Item, lines: list[str]) -> None:
         for child in item.items:
             if child.open:
-                room = sum(line.width + 8 for line in child.lines) + 2 * PAD
+                room = child.header_width + 2 * PAD
                 lines.append(f"subgraph cluster_{self.clusters} {{")
                 lines.append(f'label=<<table border="0" fixedsize="true" width="{room:.0f}" height="{HEADER - 4:.0f}">')
                 lines.append(f"<tr><td></td></tr></table>>; margin={PAD:.0f};")
@@ -105,10 +104,9 @@ class _Reader:
         for edge in edges(self.item):
             names = f"n{self.number[id(edge.source)]}", f"n{self.number[id(edge.target)]}"
             pieces, end = self._pieces(ways[names].pop(0) if len(ways[names]) > 1 else ways[names][0])
-            dashed = edge.source.box.training_only or edge.target.box.training_only
             ends = (edge.source.box.path, edge.target.box.path)
             points = (pieces[0][0], end)
-            routes.append(Route(edge.value, points, *ends, True, dashed, self.down, curves=tuple(pieces)))
+            routes.append(Route(edge.value, points, *ends, True, edge.dashed, self.down, edge.mark, tuple(pieces)))
         return routes
 
     def _pieces(self, text: str) -> tuple[list[Piece], Point]:

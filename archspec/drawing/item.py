@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
-from archspec.drawing.diagram import BORDER, Box, Diagram, Wire
+from archspec.drawing.diagram import BORDER, Box, Diagram, Wire, times
+from archspec.drawing.label import shape_text
 from archspec.drawing.text import shortened, width_of
-from archspec.graph.graph import Graph
+from archspec.graph.graph import Graph, Node
 from archspec.graph.memory import BYTES, saved_activations
 from archspec.graph.receptive_field import ReceptiveField, receptive_fields
 from archspec.views.listing import short
@@ -16,6 +18,8 @@ from archspec.views.values import field_text
 
 NAME, SAYS, SMALL = 12.0, 11.0, 10.0
 """Sizes of text: a name, the op, and the rest."""
+HEADER_GAP = 8.0
+"""Between texts of a header."""
 ROOM = 230.0
 """Width that a line of text may take, in pixels."""
 MOST_BOXES = 20_000
@@ -33,7 +37,7 @@ class Line:
 
     text: str
     role: str
-    """`name`, `says`, `shape` or `cost`."""
+    """`name`, `says`, `change`, `shape` or `cost`."""
 
     @property
     def size(self) -> float:
@@ -58,61 +62,67 @@ class Item:
     outs: tuple[str, ...] = ()
     faint: bool = False
     """Whether it is there only to show what the focus is joined to."""
+    unfolded: bool = False
+    """Whether it is a fold with all its copies inside."""
 
     @property
     def is_stack(self) -> bool:
-        return self.box.kind == "fold"
+        """Whether it stands for several."""
+        return self.box.kind == "fold" and not self.unfolded
 
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What a box costs, and what it sees."""
-
-    params: int = 0
-    macs: int = 0
-    memory: int = 0
-    """Bytes of the outputs of its layers, for one image in float32."""
-    saved: int = 0
-    """Bytes that training keeps of them for backward."""
-    sees: ReceptiveField | None = None
+    @property
+    def header_width(self) -> float:
+        """What the texts of the header take."""
+        return sum(line.width + HEADER_GAP for line in self.lines)
 
 
 @dataclass
 class Costs:
-    """The costs of boxes: sums over their layers."""
+    """The costs of boxes: sums over their layers, for one image."""
 
     graph: Graph
-    _saved: Mapping[str, int] | None = None
-    _fields: Mapping[str, ReceptiveField | None] | None = None
+    comparing: bool = False
+    """Whether the graph is that of two networks, which no image flows through: then it has only params and MACs."""
+    _sums: dict[tuple[str, str, str], int] = field(default_factory=dict)
 
-    def of(self, box: Box) -> Cost:
-        nodes = [self.graph[name] for name in box.nodes]
-        return Cost(
-            sum(node.params for node in nodes),
-            sum(node.macs for node in nodes),
-            sum(0 if node.saves.view else node.shape.size * BYTES["float32"] for node in nodes),
-            sum(self.saved.get(name, 0) for name in box.nodes),
-            self.fields.get(box.outs[-1]) if box.outs and nodes else None,
-        )
+    def params(self, box: Box) -> int:
+        return self._sum(box, "params", lambda node: node.params)
 
-    @property
-    def saved(self) -> Mapping[str, int]:
-        if self._saved is None:
-            self._saved = saved_activations(self.graph, "float32")
-        return self._saved
+    def macs(self, box: Box) -> int:
+        return self._sum(box, "macs", lambda node: node.macs)
 
-    @property
-    def fields(self) -> Mapping[str, ReceptiveField | None]:
-        if self._fields is None:
-            self._fields = receptive_fields(self.graph)
-        return self._fields
+    def memory(self, box: Box) -> int:
+        """Bytes of the outputs in float32."""
+        return self._sum(box, "memory", lambda node: 0 if node.saves.view else node.shape.size * BYTES["float32"])
+
+    def saved(self, box: Box) -> int:
+        """Bytes that training keeps for backward."""
+        return self._sum(box, "saved", lambda node: self._saved.get(node.name, 0))
+
+    def sees(self, box: Box) -> ReceptiveField | None:
+        """The receptive field of the last value that leaves."""
+        return self._fields.get(box.value) if box.outs and box.nodes else None
+
+    def _sum(self, box: Box, what: str, of: Callable[[Node], int]) -> int:
+        key = (what, box.kind, box.path)
+        if key not in self._sums:
+            self._sums[key] = sum(of(self.graph[name]) for name in box.nodes)
+        return self._sums[key]
+
+    @cached_property
+    def _saved(self) -> Mapping[str, int]:
+        return {} if self.comparing else saved_activations(self.graph, "float32")
+
+    @cached_property
+    def _fields(self) -> Mapping[str, ReceptiveField | None]:
+        return {} if self.comparing else receptive_fields(self.graph)
 
     def line(self, box: Box, column: str) -> str:
         """What a column says of a box, or nothing."""
-        cost = self.of(box)
         if column == "sees":
-            return f"sees {_pair(cost.sees.size)}" if cost.sees and box.kind != "input" else ""
-        number = getattr(cost, column)
+            field_ = self.sees(box)
+            return f"sees {_pair(field_.size)}" if field_ and box.kind != "input" else ""
+        number: int = getattr(self, column)(box)
         if not number:
             return ""
         return {
@@ -133,18 +143,21 @@ class Shower:
 
     diagram: Diagram
     is_open: Callable[[Box], bool]
-    unfold: bool = False
+    unfold: Callable[[Box], bool] = lambda _: False
+    """Whether a fold is drawn with all its copies."""
     columns: Sequence[str] = ()
     gains: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """In a comparison, the params and MACs that a layer has more."""
+    comparing: bool = False
     costs: Costs = field(init=False)
     several_places: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        self.costs = Costs(self.diagram.graph)
+        self.costs = Costs(self.diagram.graph, self.comparing)
         self.several_places = any(node.place for node in self.diagram.graph)
 
     def item(self, box: Box) -> Item:
+        """A box as it is drawn."""
         if box.kind == "fold":
             return self._fold(box)
         if box.is_group and (box.kind == "network" or self.is_open(box)):
@@ -155,9 +168,10 @@ class Shower:
 
     def _fold(self, box: Box) -> Item:
         """A fold is drawn as its first copy, or, unfolded, as a group of all copies in a chain."""
-        if self.unfold:
+        if self.unfold(box):
             items = tuple(self.item(copy) for copy in box.children)
-            return Item(box, self.header(box), True, items, chain_of(box), box.ins, box.outs)
+            header = self.unfolded_header(box)
+            return Item(box, header, True, items, chain_of(box), box.ins, box.outs, unfolded=True)
         first = box.children[0]
         if first.is_group and self.is_open(first):
             inner = self.item(first)
@@ -175,9 +189,13 @@ class Shower:
         lines += [Line(text, "cost") for text in (*gain, *notes) if text]
         return tuple(lines)
 
+    def unfolded_header(self, fold: Box) -> tuple[Line, ...]:
+        """What the header of a fold says that has all its copies inside: the same, without their number."""
+        return self.header(replace(fold, children=fold.children[:1]))
+
     def lines(self, box: Box) -> tuple[Line, ...]:
         """What a closed box says: name, op, output shape, and the columns asked for."""
-        says = f"{box.says} × {box.count}" if box.count > 1 else box.says
+        says = times(box.says, box.count)
         found = [(box.label, "name")]
         found += [(says, "says")] if says and says != box.label and box.kind != "input" else []
         if box.mark.text:
@@ -196,10 +214,10 @@ class Shower:
         return ", ".join(f"{'+' if sum_ > 0 else '−'}{short(abs(sum_))} {what}" for sum_, what in said if sum_)
 
     def _shape(self, box: Box) -> str:
-        return self._shapes(box.ins if box.kind == "output" else box.outs)
+        return self._shapes(box.values)
 
     def _shapes(self, values: Sequence[str]) -> str:
-        shapes = list(dict.fromkeys(str(self.diagram.graph[name].shape).replace("x", "×") for name in values))
+        shapes = list(dict.fromkeys(shape_text(self.diagram.graph[name].shape) for name in values))
         return ", ".join(shapes[:3]) + (", …" if len(shapes) > 3 else "")
 
     def _notes(self, box: Box, columns: Sequence[str]) -> list[str]:
@@ -220,8 +238,7 @@ class Shower:
             weights = box.node.weights.items() if box.node else ()
             return [f"{name or 'itself'} {'×'.join(map(str, weight.shape))}" for name, weight in weights]
         if column == "fields":
-            fields = box.node.fields if box.node else box.group.params if box.group else {}
-            return [f"{name} {field_text(value)}" for name, value in fields.items()]
+            return [f"{name} {field_text(value)}" for name, value in box.fields.items()]
         return [self.costs.line(box, column)]
 
 
@@ -241,6 +258,11 @@ def boxes_shown(box: Box, depth: int) -> int:
     if box.kind == "network" or (box.is_group and level(box) < depth):
         return sum(boxes_shown(child, depth) for child in box.children)
     return 1
+
+
+def item_count(item: Item) -> int:
+    """How many boxes a picture has, open ones too."""
+    return 1 + sum(item_count(child) for child in item.items)
 
 
 def level(box: Box) -> int:

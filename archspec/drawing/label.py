@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from archspec.graph.graph import Graph, Node
-from archspec.tensor import CHW, Vector
+from archspec.tensor import CHW, Shape, Vector
 from archspec.views.summary import op_text
 
 FAMILIES = {
@@ -56,6 +56,11 @@ _SHORT = {
 }
 
 
+def shape_text(shape: Shape) -> str:
+    """A shape as pictures write it: 64×56×56."""
+    return "×".join(map(str, shape.dims))
+
+
 def family_of(node: Node) -> str:
     """The kind of op of a layer; of a plugin's, by its inputs, weights and window."""
     if node.block is None:
@@ -67,7 +72,7 @@ def family_of(node: Node) -> str:
         return "convolution" if largest > 1 else "pooling"
     if len(node.inputs) > 1:
         return "merge"
-    return "linear" if largest > 1 else "normalization" if largest else "other"
+    return "linear" if largest > 1 and node.macs else "normalization" if largest == 1 else "other"
 
 
 def label_of(node: Node, graph: Graph) -> str:
@@ -83,7 +88,8 @@ def label_of(node: Node, graph: Graph) -> str:
     if family is None:
         return ", ".join([op_text(node).replace("_", " "), *_width(node)])
     if family == "convolution":
-        return ", ".join([*_window(node, name), *_width(node), *_grouping(node, graph)])
+        kernel = f"{_size(node.window.kernel)} {_depthwise(node, graph)}{name}" if node.window else name
+        return ", ".join([kernel, *_width(node), *_grouping(node, graph)])
     if family == "pooling":
         return _pooling(node, name, given)
     if node.op == "linear":
@@ -93,7 +99,7 @@ def label_of(node: Node, graph: Graph) -> str:
     if node.op == "upsample" and node.window:
         return f"{name} ×{_pair(node.window.spread)}"
     if node.op == "group_norm":
-        return f"{name}, {given['groups']} groups" if "groups" in given else name
+        return f"{name}, {given['num_groups']} groups"
     return name
 
 
@@ -101,12 +107,8 @@ def _pair(pair: tuple[int, int]) -> str:
     return str(pair[0]) if pair[0] == pair[1] else f"{pair[0]}×{pair[1]}"
 
 
-def _window(node: Node, name: str) -> list[str]:
-    """`3x3 conv`, and its stride and dilation."""
-    window = node.window
-    if window is None:
-        return [name]
-    return [f"{window.kernel[0]}×{window.kernel[1]} {name}"]
+def _size(pair: tuple[int, int]) -> str:
+    return f"{pair[0]}×{pair[1]}"
 
 
 def _width(node: Node) -> list[str]:
@@ -126,12 +128,16 @@ def _width(node: Node) -> list[str]:
     return found
 
 
+def _depthwise(node: Node, graph: Graph) -> str:
+    """Whether a convolution's every channel has kernels of its own."""
+    before = graph[node.inputs[0]].shape
+    groups = getattr(node.block, "groups", 1)
+    return "depthwise " if groups > 1 and isinstance(before, CHW) and groups == before.channels else ""
+
+
 def _grouping(node: Node, graph: Graph) -> list[str]:
     groups = getattr(node.block, "groups", 1)
-    if not isinstance(groups, int) or groups == 1:
-        return []
-    before = graph[node.inputs[0]].shape
-    return ["depthwise"] if isinstance(before, CHW) and groups == before.channels else [f"{groups} groups"]
+    return [f"{groups} groups"] if groups > 1 and not _depthwise(node, graph) else []
 
 
 def _pooling(node: Node, name: str, given: Mapping[str, Any]) -> str:
@@ -143,5 +149,5 @@ def _pooling(node: Node, name: str, given: Mapping[str, Any]) -> str:
     if isinstance(node.shape, Vector) or node.window is None or "kernel_size" not in given:
         return name
     window = node.window
-    text = f"{window.kernel[0]}×{window.kernel[1]} {name}"
+    text = f"{_size(window.kernel)} {name}"
     return f"{text}, /{_pair(window.stride)}" if window.stride != (1, 1) else text

@@ -46,7 +46,11 @@ LINE = 14.0
 BOX_PAD = (10.0, 6.0)
 """Around the text of a box: to the sides, above and below."""
 LEAST_WIDTH = 64.0
+ARROW = 6.0
+"""Length and width of an arrow's head."""
 ROUNDS = 40
+TOUCH = 0.5
+"""What floats and is nearer than its distance by less than this does not push others down."""
 MOST_ASIDE = 120.0
 """How far straight wires may lead a string of boxes aside. Beyond it, and where boxes are joined by several values, the
 next box stands middle under middle, and the wire bends."""
@@ -107,7 +111,8 @@ class _Laid:
 
 def closed_size(item: Item) -> tuple[float, float]:
     """Width and height of a closed box."""
-    width = max((line.width for line in item.lines), default=0.0) + 2 * BOX_PAD[0]
+    words = max((line.width for line in item.lines), default=0.0) + 2 * BOX_PAD[0]
+    width = max(words, ARROW * len(item.ins) + 16)
     return max(LEAST_WIDTH, float(-(-width // 2) * 2)), len(item.lines) * LINE + 2 * BOX_PAD[1]
 
 
@@ -160,7 +165,7 @@ class Layout:
         left = min((u[v] - _half(plan, children, v) for row in plan.rows for v in row), default=0.0)
         right = max((u[v] + _half(plan, children, v) for row in plan.rows for v in row), default=0.0)
         framed = item.box.kind != "network"
-        header = sum(line.width + 8 for line in item.lines) + 2 * PAD if framed else 0.0
+        header = item.header_width + 2 * PAD if framed else 0.0
         pad = PAD if framed else 0.0
         du = right - left + 2 * pad
         before = pad
@@ -221,7 +226,7 @@ def _spread_ports(child: _Laid, plan: Plan, number: int, port_gap: float) -> Non
     ports, middle = plan.slots[number]
     base = float(middle) if middle >= 0 else (len(ports) - 1) / 2
     widest = max(base, len(ports) - 1 - base, 0.5)
-    gap = min(port_gap, (child.du / 2 - 8) / widest)
+    gap = min(port_gap, max(child.du / 4, child.du / 2 - 8) / widest)
     child.ins = {port: (place - base) * gap for place, port in enumerate(ports)}
     outs = plan.exits[number]
     gap = min(port_gap, (child.du - 16) / max(len(outs) - 1, 1))
@@ -277,6 +282,9 @@ def _offsets(plan: Plan, children: Sequence[_Laid]) -> tuple[dict[int, float], d
         at = 0.0
         for upper, vertex in zip((None, *string), string, strict=False):
             if upper is not None:
+                if (upper, vertex) not in joints:  # both stand alone in their rows, others are between
+                    offset[vertex], string_of[vertex] = at, number
+                    continue
                 out, into = joints[(upper, vertex)]
                 aside = _out(plan, children, upper, out) - _in(plan, children, vertex, into)
                 boxes = upper < plan.children and vertex < plan.children
@@ -360,9 +368,9 @@ class _Rows:
 
     def fill(self, first: float, framed: bool) -> None:
         plan, children = self.plan, self.children
-        strings = _floating(plan, children)
+        strings = self._beside(_floating(plan, children))
         self.floating = {vertex for string in strings.values() for vertex in string}
-        spans = self._spans()
+        spans = self._spans(strings)
         hanging: list[tuple[float, float, float]] = []
         bottom = first
         for number, row in enumerate(plan.rows):
@@ -371,7 +379,7 @@ class _Rows:
             reached = [
                 end
                 for left, right, end in hanging
-                if any(left < most and least < right for least, most in spans[number])
+                if any(left + TOUCH < most and least < right - TOUCH for least, most in spans[number])
             ]
             if reached and self.bottoms:
                 bottom = self.bottoms[-1] = max(bottom, *reached)
@@ -393,14 +401,28 @@ class _Rows:
 
     def _hang(self, string: Sequence[int], top: float) -> tuple[float, float, float]:
         """Place a string that floats; its left, right and lower end."""
-        left = min(self.u[vertex] - self.children[vertex].du / 2 for vertex in string) - self.spacing.gap
-        right = max(self.u[vertex] + self.children[vertex].du / 2 for vertex in string) + self.spacing.gap
+        left, right = self._extent(string)
         for vertex in string:
             self.corner[vertex] = top
             top += self.children[vertex].dv + max(self.spacing.row_gap, self.label_room)
-        return left, right, top - max(self.spacing.row_gap, self.label_room)
+        return left - self.spacing.gap, right + self.spacing.gap, top - max(self.spacing.row_gap, self.label_room)
 
-    def _spans(self) -> list[list[tuple[float, float]]]:
+    def _extent(self, string: Sequence[int]) -> tuple[float, float]:
+        """Left and right of a string of boxes."""
+        halves = [(self.u[vertex], self.children[vertex].du / 2) for vertex in string]
+        return min(u - half for u, half in halves), max(u + half for u, half in halves)
+
+    def _beside(self, strings: dict[int, tuple[int, ...]]) -> dict[int, tuple[int, ...]]:
+        """The strings that can float: those that begin in one row must not meet below it."""
+        kept: dict[int, tuple[int, ...]] = {}
+        for first, string in strings.items():
+            left, right = self._extent(string)
+            beside = (self._extent(other) for v, other in kept.items() if self.row_of[v] == self.row_of[first])
+            if all(right < least or most < left for least, most in beside):
+                kept[first] = string
+        return kept
+
+    def _spans(self, strings: dict[int, tuple[int, ...]]) -> list[list[tuple[float, float]]]:
         """Of each row, what its boxes, bends and the wires that come to it take up along it; notes their runs."""
         spans: list[list[tuple[float, float]]] = [[] for _ in self.plan.rows]
         at_row = self.row_of
@@ -415,9 +437,8 @@ class _Rows:
             end = self.u[lower] + _in(self.plan, self.children, lower, into)
             spans[at_row[lower]].append((min(start, end), max(start, end)))
             self.runs[at_row[lower]] = max(self.runs[at_row[lower]], abs(start - end))
-            if lower in self.floating:
-                half = _half(self.plan, self.children, lower)
-                spans[at_row[lower]].append((self.u[lower] - half, self.u[lower] + half))
+            if lower in strings:
+                spans[at_row[lower]].append(self._extent(strings[lower]))
         return spans
 
     def _gap(self, number: int, framed: bool) -> float:

@@ -9,15 +9,16 @@ from __future__ import annotations
 import base64
 import json
 from importlib.resources import files
-from pathlib import PurePath
 from typing import Any
 
 from archspec.drawing.diagram import SAME, Box, Diagram
 from archspec.drawing.item import Line, Shower, chain_of
+from archspec.drawing.label import shape_text
 from archspec.drawing.plan import Plan, TooLarge, plan_of
 from archspec.drawing.svg import escaped
 from archspec.drawing.text import FAMILY, font_file
 from archspec.drawing.theme import THEMES, Theme
+from archspec.drawing.words import file_name
 from archspec.errors import ArchspecError
 from archspec.views.values import field_text
 
@@ -32,6 +33,7 @@ def page(
     down: bool,
     focus: str = "",
     heat: str = "",
+    unfold: bool = False,
 ) -> str:
     """The page of a network, opened to a depth, in a theme that the reader can change.
 
@@ -40,7 +42,7 @@ def page(
     """
     data = page_data(diagram, shower)
     data |= {"title": title, "subtitle": subtitle, "depth": depth, "down": down, "theme": theme}
-    data |= {"focus": focus, "heat": heat, "unfold": shower.unfold}
+    data |= {"focus": focus, "heat": heat, "unfold": unfold}
     data["themes"] = {name: _theme_data(found) for name, found in THEMES.items()}
     data["font"] = {"family": FAMILY, **json.loads(font_file("widths.json"))}
     text = _asset("page.html")
@@ -120,14 +122,14 @@ class _Pager:
             "boxes": self.boxes,
             "kinds": self.kinds,
             "plans": self.plans,
-            "values": [[name, str(graph[name].shape).replace("x", "×")] for name in self._value],
+            "values": [[name, shape_text(graph[name].shape)] for name in self._value],
             "files": list(self._files),
-            "comparing": bool(self.diagram.marks) or bool(self.shower.gains),
+            "comparing": self.shower.comparing,
         }
 
     def _add(self, box: Box, parent: int) -> int:
         number = len(self.boxes)
-        sees = self.shower.costs.of(box).sees if box.kind not in ("network", "input") else None
+        sees = self.shower.costs.sees(box) if box.kind not in ("network", "input") else None
         record: list[Any] = [
             self._kind(box),
             box.label,
@@ -154,9 +156,7 @@ class _Pager:
         return self._kind_of[key]
 
     def _kind_data(self, box: Box) -> dict[str, Any]:
-        cost = self.shower.costs.of(box)
-        at = box.node or box.group
-        fields = box.node.fields if box.node else box.group.params if box.group else {}
+        costs, at = self.shower.costs, box.position
         return {
             "kind": box.kind,
             "op": box.op,
@@ -166,18 +166,19 @@ class _Pager:
             "run": box.kind == "fold" and box.path == box.children[0].path,
             "lines": _texts(self.shower.lines(box)[1:]),
             "header": _texts(self.shower.header(box)[1:]) if box.is_group else [],
-            "params": cost.params,
-            "macs": cost.macs,
-            "memory": cost.memory,
-            "saved": cost.saved,
-            "fields": {name: field_text(value) for name, value in fields.items()},
+            "unfolded": _texts(self.shower.unfolded_header(box)[1:]) if box.kind == "fold" else [],
+            "params": costs.params(box),
+            "macs": costs.macs(box),
+            "memory": costs.memory(box),
+            "saved": costs.saved(box),
+            "fields": {name: field_text(value) for name, value in box.fields.items()},
             "training": box.training_only,
             "places": list(box.places) if any(box.places) else [],
             "change": box.mark.change if box.mark.change != SAME.change else "",
             "changeText": box.mark.text,
             "shares": box.node.shares if box.node else "",
             "weights": _weights(box),
-            "place": [self._file(PurePath(at.position.source.name).name), at.position.line] if at else [],
+            "place": [self._file(file_name(at)), at.line] if at else [],
             "plan": self._plan(box) if box.is_group else -1,
         }
 

@@ -10,18 +10,38 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TypeVar
 
+from archspec.drawing.colours import HEATS, Colours
 from archspec.drawing.compact import compact
-from archspec.drawing.diagram import diagram_of
-from archspec.drawing.item import COLUMNS, MOST_BOXES, SMALL, Item, Shower, comfortable_depth, deepest, level
+from archspec.drawing.diagram import Box, diagram_of
+from archspec.drawing.flat import closed_items
+from archspec.drawing.item import (
+    COLUMNS,
+    MOST_BOXES,
+    SMALL,
+    Costs,
+    Item,
+    Shower,
+    comfortable_depth,
+    deepest,
+    item_count,
+    level,
+)
+from archspec.drawing.label import shape_text
 from archspec.drawing.layout import Layout, Placed
-from archspec.drawing.paint import HEATS, Painter, Panel, edge_text, heading_of, item_count
-from archspec.drawing.plan import TooLarge
+from archspec.drawing.paint import Painter, Panel
+from archspec.drawing.plan import TooLarge, plan_of
 from archspec.drawing.text import width_of
-from archspec.drawing.theme import THEMES, Theme
+from archspec.drawing.theme import THEMES
+from archspec.drawing.words import subtitle_of, title_of
 from archspec.errors import ArchspecError
 from archspec.graph.graph import Graph
+from archspec.views.listing import short
 
 T = TypeVar("T")
+MOST_VOLUMES = 25
+"""Of one picture in style paper, where no depth is asked for."""
+MOST_BESIDE = 6
+"""Above each other, likewise."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +58,7 @@ class Look:
     """`default`: boxes in frames; `paper`: volumes as large as the feature maps; `blocks`: compact columns."""
     theme: str = "light"
     columns: tuple[str, ...] = ()
-    """What boxes say besides: params, macs, memory, saved, sees."""
+    """What boxes say besides: see `item.COLUMNS`."""
     heat: str = ""
     """Colour by params, macs or memory instead of by kind of op."""
     unfold: bool = False
@@ -54,8 +74,14 @@ class Look:
     engine: str = "archspec"
     """What lays the picture out: `archspec`, or `graphviz` where that extra is installed."""
 
+    @property
+    def down(self) -> bool:
+        """Whether it reads from top to bottom."""
+        return self.style != "paper" and self.direction != "right"
+
     def __post_init__(self) -> None:
-        _among("direction", self.direction, ("", "down", "right"))
+        if self.direction:
+            _among("direction", self.direction, ("down", "right"))
         _among("style", self.style, STYLES)
         _among("theme", self.theme, tuple(THEMES))
         _among("engine", self.engine, ("archspec", "graphviz"))
@@ -67,10 +93,17 @@ class Look:
             ):
                 if given:
                     raise ValueError(f"{what} is for style default, found style {self.style}")
-        if self.style == "blocks" and self.direction == "right":
-            raise ValueError("style blocks reads down, found direction right")
+        wrong = {"blocks": "right", "paper": "down"}.get(self.style)
+        if wrong is not None and self.direction == wrong:
+            raise ValueError(
+                f"style {self.style} reads {'right' if wrong == 'down' else 'down'}, found direction {wrong}"
+            )
         if self.edge_shapes and self.engine == "graphviz":
             raise ValueError("edge_shapes is for engine archspec, found engine graphviz")
+        if self.depth is not None and not _is_whole(self.depth):
+            raise ValueError(f"`depth` is a whole number, found {self.depth!r}")
+        if not isinstance(self.scale, int | float) or isinstance(self.scale, bool):
+            raise ValueError(f"`scale` is a number, found {self.scale!r}")
         for column in self.columns:
             _among("columns", column, COLUMNS)
         if self.heat:
@@ -82,6 +115,10 @@ class Look:
 
 
 STYLES = ("default", "paper", "blocks")
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _among(what: str, value: str, known: tuple[str, ...]) -> None:
@@ -100,7 +137,7 @@ class _View:
         self.gains: Mapping[str, tuple[int, int]] = {}
         if len(graphs) == 1:
             self.graph = graphs[0]
-            self.title, self.subtitle = heading_of(self.graph)
+            self.title, self.subtitle = title_of(self.graph), subtitle_of(self.graph)
             self.diagram = diagram_of(self.graph)
         else:
             from archspec.drawing.comparison import compared
@@ -111,20 +148,44 @@ class _View:
             self.diagram = diagram_of(found.graph, found.marks, found.readings)
         if look.focus:
             self.title += f": {look.focus}"
-        depth = self.depth
-        unfold = look.unfold or (look.style == "blocks" and look.depth is None)
-        self.shower = Shower(self.diagram, lambda box: level(box) < depth, unfold, look.columns, self.gains)
+            way = self.diagram.find(look.focus)
+            if way and not self.gains:
+                costs = Costs(self.graph)
+                self.subtitle = f"{short(costs.params(way[-1]))} params, {short(costs.macs(way[-1]))} MACs"
+        self.shower = Shower(
+            self.diagram, partial(_is_above, self.depth), self._unfolds, look.columns, self.gains, len(graphs) > 1
+        )
 
     @cached_property
     def depth(self) -> int:
         """How many names of a path are drawn."""
         way = self.diagram.find(self.look.focus) if self.look.focus else ()
         if way:
-            below = level(way[-1])
-            return below + (self.look.depth or max(1, comfortable_depth(way[-1]) - below + 1))
+            focus = way[-1].children[0] if way[-1].kind == "fold" else way[-1]
+            if self.look.depth is None:
+                return max(level(focus) + 1, comfortable_depth(focus))
+            return level(focus) + self.look.depth
         if self.look.depth is None and self.look.style != "default":
-            return 1 if self.look.style == "paper" else deepest(self.diagram.root)
+            return self._volumes_depth() if self.look.style == "paper" else deepest(self.diagram.root)
         return self.look.depth or comfortable_depth(self.diagram.root)
+
+    def _unfolds(self, fold: Box) -> bool:
+        """Whether all copies of a fold are drawn: where that is asked for, or the style has it so."""
+        look = self.look
+        if look.style == "blocks":
+            return look.unfold or look.depth is None
+        return look.unfold or (look.style == "paper" and fold.family != "group")
+
+    def _volumes_depth(self) -> int:
+        """The greatest depth at which there are not too many volumes, in all and above each other."""
+        for depth in range(deepest(self.diagram.root), 1, -1):
+            shower = Shower(self.diagram, partial(_is_above, depth), self._unfolds)
+            item = compact(shower.item(self.diagram.root))
+            if len(item.items) <= MOST_VOLUMES:
+                rows = plan_of(len(item.items), 0, 0, item.wires).rows
+                if max(len(row) for row in rows) <= MOST_BESIDE:
+                    return depth
+        return 1
 
     @cached_property
     def item(self) -> Item:
@@ -154,20 +215,16 @@ class _View:
             raise self._too_large("too many long wires") from None
 
     def _placed(self) -> Placed:
-        if self.look.style == "paper":
-            from archspec.drawing.volumes import placed_volumes
-
-            return placed_volumes(compact(self.item), self.graph, down=self.look.direction == "down")
         if self.look.engine == "graphviz":
             from archspec.drawing import graphviz
 
-            return graphviz.place(self.item, down=self.look.direction != "right")
+            return graphviz.place(self.item, down=self.look.down)
         room: Callable[[str], float] | None = None
         if self.look.edge_shapes:
             room = partial(_label_width, self.graph)
-        across = self.look.direction == "right" and room is not None
+        across = not self.look.down and room is not None
         widest = max(_label_width(self.graph, node.name) for node in self.graph) + 14 if across else 0.0
-        return Layout(self.look.direction != "right", label_of=room, label_room=widest).place(self.item)
+        return Layout(self.look.down, label_of=room, label_room=widest).place(self.item)
 
     def _too_large(self, what: str) -> ArchspecError:
         """What is too large to draw, and how to draw less."""
@@ -179,8 +236,13 @@ class _View:
         return ArchspecError(f"{self.graph.name}: too large to draw: {what}" + (f"\n  hint: {hint}" if hint else ""))
 
 
+def _is_above(depth: int, box: Box) -> bool:
+    """Whether a group is opened in a picture of a depth."""
+    return level(box) < depth
+
+
 def _label_width(graph: Graph, value: str) -> float:
-    return width_of(edge_text(graph, value), SMALL)
+    return width_of(shape_text(graph[value].shape), SMALL)
 
 
 class Picture:
@@ -211,13 +273,19 @@ class Picture:
 
     @cached_property
     def _panels(self) -> list[Panel]:
-        if self.look.style != "blocks":
+        if self.look.style == "default":
             return [view.panel for view in self._views]
-        from archspec.drawing.columns import placed_columns
+        if self.look.style == "blocks":
+            from archspec.drawing.columns import placed_columns as place
+        else:
+            from archspec.drawing.volumes import placed_volumes as place
 
         items = [(view.graph, view.checked(partial(compact, view.item))) for view in self._views]
-        columns = self._views[0].checked(partial(placed_columns, items))
-        return [view.panel_of(column) for view, column in zip(self._views, columns, strict=True)]
+        placed = self._views[0].checked(partial(place, items))
+        return [view.panel_of(one) for view, one in zip(self._views, placed, strict=True)]
+
+    def __repr__(self) -> str:
+        return f"Picture({self.name})"
 
     @cached_property
     def svg(self) -> str:
@@ -226,6 +294,11 @@ class Picture:
         Errors: ArchspecError if it is too large; SpecError if the focus is unknown
         """
         return self._painter().svg(self._panels)
+
+    @property
+    def _colours(self) -> Colours:
+        boxes = [(item.box, view.shower.costs) for view in self._views for item in closed_items(view.item)]
+        return Colours.of_picture(THEMES[self.look.theme], self.look.heat, self._diff, boxes)
 
     def _painter(self) -> Painter:
         look, kind = self.look, Painter
@@ -237,7 +310,7 @@ class Picture:
             from archspec.drawing.volumes import VolumePainter
 
             kind = VolumePainter
-        return kind(THEMES[look.theme], look.heat, self._diff, look.bare, look.edge_shapes, look.transparent)
+        return kind(self._colours, look.bare, look.edge_shapes, look.transparent)
 
     @property
     def png(self) -> bytes:
@@ -249,16 +322,21 @@ class Picture:
     @property
     def dot(self) -> str:
         """The boxes and wires of one network for Graphviz."""
-        from archspec.drawing.dot import dot_text
+        from archspec.drawing.dot import DotWriter
 
-        return dot_text(*self._flat("dot"), down=self._down, edge_shapes=self.look.edge_shapes)
+        view, look = self._only("dot"), self.look
+        background = "transparent" if look.transparent else THEMES[look.theme].background
+        about = (view.graph, view.item, self._colours, view.shower.costs)
+        return DotWriter(*about, look.down, look.edge_shapes, background).text()
 
     @property
     def mermaid(self) -> str:
         """The boxes and wires of one network for Mermaid."""
-        from archspec.drawing.mermaid import mermaid_text
+        from archspec.drawing.mermaid import MermaidWriter
 
-        return mermaid_text(*self._flat("mmd"), down=self._down, edge_shapes=self.look.edge_shapes)
+        view = self._only("mmd")
+        about = (view.graph, view.item, self._colours, view.shower.costs)
+        return MermaidWriter(*about, self.look.down, self.look.edge_shapes).text()
 
     @property
     def json(self) -> str:
@@ -275,28 +353,17 @@ class Picture:
 
         view = self._only("html")
         look = self.look
-        about = (view.title, view.subtitle, view.depth, self._down)
-        return page(view.diagram, view.shower, look.theme, *about, focus=look.focus, heat=look.heat)
-
-    @property
-    def _down(self) -> bool:
-        return self.look.direction != "right"
+        about = (view.title, view.subtitle, view.depth, look.down)
+        return page(view.diagram, view.shower, look.theme, *about, focus=look.focus, heat=look.heat, unfold=look.unfold)
 
     def _only(self, kind: str) -> _View:
-        if self.look.style != "default":
-            raise ArchspecError(f"style {self.look.style} is for SVG and PNG, found .{kind}")
-        if len(self._views) > 1:
-            raise ArchspecError(
-                f".{kind} holds one network, found {len(self._views)}\n  hint: draw them one by one, or as SVG or PNG"
-            )
+        refuse_format(kind, len(self._views), self.look.style)
         return self._views[0]
-
-    def _flat(self, kind: str) -> tuple[Graph, Item, Theme]:
-        view = self._only(kind)
-        return view.graph, view.item, THEMES[self.look.theme]
 
     def bytes_of(self, kind: str) -> bytes:
         """The picture in a format: svg, png, html, dot, mmd or json. Errors: ArchspecError"""
+        if kind not in FORMATS:
+            raise ValueError(f"a format is one of {', '.join(FORMATS)}, found {kind!r}")
         made = getattr(self, "mermaid" if kind == "mmd" else kind)
         return made if isinstance(made, bytes) else str(made).encode()
 
@@ -307,15 +374,16 @@ class Picture:
         kind = format_of(path)
         write_file(Path(path), self.bytes_of(kind))
 
-    def _repr_svg_(self) -> str:
-        return self.svg
+    def _repr_svg_(self) -> str | None:
+        """The picture as notebooks show it; nothing if it is too large."""
+        try:
+            return self.svg
+        except ArchspecError:
+            return None
 
 
 def shown(graph: Graph) -> str | None:
-    """The picture of a network as notebooks and builds show it: its outline where it is large, nothing where that is.
-
-    None if even the outline is too large.
-    """
+    """The picture of a network as notebooks and builds show it: if need be an outline, None if that is too large."""
     for depth in (None, 1):
         try:
             return Picture([graph], Look(depth=depth)).svg
@@ -332,3 +400,14 @@ def format_of(path: str | os.PathLike[str]) -> str:
         found = f"`.{suffix}`" if suffix else "no suffix"
         raise ArchspecError(f"{path}: the suffix says the format, found {found}\n  hint: one of {known}")
     return suffix
+
+
+def refuse_format(kind: str, count: int, style: str) -> None:
+    """Refuse a format for so many networks in a style, if it cannot hold them. Errors: ArchspecError"""
+    if kind in ("svg", "png"):
+        return
+    if style != "default":
+        raise ArchspecError(f"style {style} is for SVG and PNG, found .{kind}")
+    if count > 1:
+        hint = "draw them one by one, or as SVG or PNG"
+        raise ArchspecError(f".{kind} holds one network, found {count}\n  hint: {hint}")

@@ -15,7 +15,7 @@ from __future__ import annotations
 import itertools
 from bisect import bisect_right, insort
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -45,20 +45,15 @@ class Plan:
     ports: tuple[tuple[int, int], ...]
     """Of each wire, its out-port and in-port."""
     strings: tuple[tuple[int, ...], ...]
-    """Vertices that stand exactly under one another; every vertex is in one. Each string comes after those that are
-    to its left in some row."""
+    """Vertices that stand under one another, from the top; every vertex is in one. Each string comes after those that
+    are to its left in some row."""
     slots: tuple[tuple[tuple[int, ...], int], ...]
     """Of each child: its in-ports from left to right, and which of them is at its middle, or -1."""
     exits: tuple[tuple[int, ...], ...]
     """Of each child: its out-ports from left to right."""
 
-    @property
-    def bends(self) -> range:
-        first = self.children + self.in_ports + self.out_ports
-        return range(first, max((vertex for row in self.rows for vertex in row), default=-1) + 1)
 
-
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)
 def plan_of(
     children: int, in_ports: int, out_ports: int, wires: tuple[Wire, ...], aside: tuple[bool, ...] = ()
 ) -> Plan:
@@ -92,6 +87,7 @@ class _Planner:
         return self.children + self.in_ports + wire.in_port if wire.target == BORDER else wire.target
 
     def plan(self) -> Plan:
+        """The plan of the group."""
         self._improve()
         self._set_aside()
         at = self._positions()
@@ -145,7 +141,7 @@ class _Planner:
                     raise TooLarge
                 trunk.append(len(self.row))
                 self.row.append(self.row[source] + len(trunk))
-            reach[(source, wire.out_port)].append(target < self.fixed and self.aside[target])
+            reach[(source, wire.out_port)].append(self.aside[target])
             way = (source, *trunk[:needed], target)
             for upper, lower in itertools.pairwise(way):
                 if (upper, lower) not in joined:
@@ -328,7 +324,6 @@ class _Planner:
     def _strings(self, partner: dict[int, int]) -> tuple[tuple[int, ...], ...]:
         hung = set(partner.values())
         strings: list[tuple[int, ...]] = []
-        string_of: dict[int, int] = {}
         for row in self.order:
             for vertex in row:
                 if vertex in hung:
@@ -336,12 +331,28 @@ class _Planner:
                 found = [vertex]
                 while found[-1] in partner:
                     found.append(partner[found[-1]])
-                string_of |= dict.fromkeys(found, len(strings))
                 strings.append(tuple(found))
-        return tuple(strings[number] for number in self._left_to_right(len(strings), string_of))
+        spine = self._spine(strings)
+        order = self._left_to_right(spine)
+        if order is None:
+            spine, order = strings, self._left_to_right(strings)
+        assert order is not None, "strings that do not cross have an order"
+        return tuple(spine[number] for number in order)
 
-    def _left_to_right(self, count: int, string_of: dict[int, int]) -> Iterable[int]:
-        """Strings so that each comes after all that stand to its left in some row."""
+    def _spine(self, strings: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
+        """The strings, those with a vertex that is alone in its row, auxiliary heads aside, as one: so the trunk of a
+        network is straight where branches part and meet."""
+        alone = {row[0] for row in self.order if row and sum(not self.aside[vertex] for vertex in row) == 1}
+        trunk = [string for string in strings if any(v in alone and not self.aside[v] for v in string)]
+        rest = [string for string in strings if string not in trunk]
+        joined = tuple(vertex for string in trunk for vertex in string)
+        rows = [self.row[vertex] for vertex in joined]
+        return [joined, *rest] if rows == sorted(set(rows)) and joined else strings
+
+    def _left_to_right(self, strings: list[tuple[int, ...]]) -> list[int] | None:
+        """Strings so that each comes after all that stand to its left in some row; None if there is a circle."""
+        count = len(strings)
+        string_of = {vertex: number for number, string in enumerate(strings) for vertex in string}
         rights: list[set[int]] = [set() for _ in range(count)]
         waits = [0] * count
         for row in self.order:
@@ -359,8 +370,7 @@ class _Planner:
                 waits[other] -= 1
                 if not waits[other]:
                     free.append(other)
-        assert len(found) == count, "strings that do not cross have an order"
-        return found
+        return found if len(found) == count else None
 
     # Ports.
 

@@ -15,7 +15,7 @@ CASES = [
     ({"op": "conv2d", "out_channels": 64, "kernel_size": 3, "dilation": 2}, MAP, "3×3 conv, 64, dilation 2"),
     ({"op": "conv2d", "out_channels": 64, "kernel_size": 3, "stride": [2, 1]}, MAP, "3×3 conv, 64, /2×1"),
     ({"op": "conv2d", "out_channels": 64, "kernel_size": 3, "groups": 4}, MAP, "3×3 conv, 64, 4 groups"),
-    ({"op": "conv2d", "out_channels": 32, "kernel_size": 3, "groups": 32}, MAP, "3×3 conv, 32, depthwise"),
+    ({"op": "conv2d", "out_channels": 32, "kernel_size": 3, "groups": 32}, MAP, "3×3 depthwise conv, 32"),
     ({"op": "max_pool2d", "kernel_size": 3, "stride": 2, "ceil_mode": False}, MAP, "3×3 max pool, /2"),
     ({"op": "avg_pool2d", "kernel_size": 2, "stride": 1, "ceil_mode": False}, MAP, "2×2 avg pool"),
     ({"op": "adaptive_avg_pool2d", "output_size": 1}, MAP, "global avg pool"),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 
 import archspec
 from archspec.block import Primitive
@@ -90,7 +90,10 @@ def test_page_lays_out_as_python_does(show: Open, name: str, depths: tuple[int, 
 def test_page_lays_out_random_networks_as_python_does(
     program: Browser, tmp_path_factory: pytest.TempPathFactory, data: Data
 ) -> None:
-    graph = archspec.compile(loaded(data))
+    try:
+        graph = archspec.compile(loaded(data))
+    except archspec.SpecError:
+        assume(False)  # some windows are larger than what reaches them
     folder = tmp_path_factory.mktemp("random")
     for look in (Look(depth=9), Look(depth=9, direction="right", unfold=True)):
         picture = Picture([graph], look)
@@ -147,9 +150,7 @@ def _assert_same(page: Opened, picture: Picture) -> None:
     """The page shows the boxes and wires of the picture, where the picture has them."""
     boxes, wires = _flat(json.loads(picture.json))
     found = page.call("boxes()")
-    assert [(box["path"].removeprefix("output "), box["open"]) for box in found] == [
-        (box["path"], box["open"]) for box in boxes
-    ]
+    assert [(box["path"], box["open"]) for box in found] == [(box["path"], box["open"]) for box in boxes]
     for mine, theirs in zip(found, boxes, strict=True):
         for side in ("x", "y", "width", "height"):
             assert mine[side] == pytest.approx(theirs[side], abs=0.11), (theirs["path"], side)

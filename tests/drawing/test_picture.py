@@ -228,7 +228,7 @@ def test_mermaid_has_subgraphs_and_dotted_edges_for_auxiliary_heads():
 @pytest.mark.parametrize(
     ("look", "said"),
     [
-        ({"direction": "up"}, "`direction` is one of , down, right, found 'up'"),
+        ({"direction": "up"}, "`direction` is one of down, right, found 'up'"),
         ({"style": "fancy"}, "`style` is one of default, paper, blocks, found 'fancy'"),
         ({"theme": "blue"}, "`theme` is one of light, dark, found 'blue'"),
         (
@@ -236,9 +236,13 @@ def test_mermaid_has_subgraphs_and_dotted_edges_for_auxiliary_heads():
             f"`columns` is one of {', '.join(COLUMNS)}, found 'flops'",
         ),
         ({"heat": "flops"}, "`heat` is one of params, macs, memory, found 'flops'"),
+        ({"depth": 2.5}, "`depth` is a whole number, found 2.5"),
+        ({"depth": True}, "`depth` is a whole number, found True"),
+        ({"scale": "2"}, "`scale` is a number, found '2'"),
         ({"depth": 0}, "`depth` counts names of a path from 1, found 0"),
         ({"style": "paper", "columns": ["params"]}, "columns is for style default, found style paper"),
         ({"style": "blocks", "direction": "right"}, "style blocks reads down, found direction right"),
+        ({"style": "paper", "direction": "down"}, "style paper reads right, found direction down"),
         ({"style": "blocks", "engine": "graphviz"}, "engine graphviz is for style default, found style blocks"),
         ({"edge_shapes": True, "engine": "graphviz"}, "edge_shapes is for engine archspec, found engine graphviz"),
         ({"scale": 0}, "`scale` is above 0 and at most 16, found 0"),

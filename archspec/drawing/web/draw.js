@@ -3,7 +3,7 @@ const Draw = (() => {
   const {PAD, HEADER, LINE, BOX_PAD, STACK, SMALL, sizeOf, tenth, rounded} = Layout;
   const SVG = "http://www.w3.org/2000/svg";
   const ASCENT = 0.72;
-  const HEATS = {params: "params", macs: "MACs", memory: "bytes of output"};
+  const HEATS = {params: "params", macs: "MACs", memory: "of output"};
   const FORBIDDEN = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\ufffe\uffff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
   const TEXT_SCALE = 0.22;
   const INSIDE_PIXELS = 14;
@@ -76,7 +76,7 @@ const Draw = (() => {
     }
 
     heatOf(box) {
-      return (box.kind[this.heat] ?? 0) / (box.kind.count ?? 1);
+      return box.kind[this.heat] ?? 0;
     }
 
     hasCost(box) {
@@ -104,7 +104,7 @@ const Draw = (() => {
 
     /** The sheets behind a fold: it stands for several. */
     stack(item, fill, line) {
-      if (!item.box.isFold) return [];
+      if (!item.box.isFold || item.box.unfolded) return [];
       const {width, height, box} = item;
       return [2, 1].map((k) => this.rectangle(k * STACK, k * STACK, width, height, fill, line, 4, box.kind.training));
     }

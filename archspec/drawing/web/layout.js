@@ -16,6 +16,7 @@ const Layout = (() => {
   const BOX_PAD = [10, 6];
   const LEAST_WIDTH = 64;
   const ROUNDS = 40;
+  const TOUCH = 0.5;
   const MOST_ASIDE = 120;
   const STACK = 4;
   const ARROW = 6;
@@ -185,7 +186,8 @@ const Layout = (() => {
     header(box) {
       if (box === this.root) return [];
       const name = this.font.shortened(box.label, SIZES.name, ROOM);
-      return [[name, "name"], ...(box.kind.header ?? [])];
+      const texts = box.unfolded ? box.kind.unfolded : box.kind.header;
+      return [[name, "name"], ...(texts ?? [])];
     }
 
     lineWidth(line) {
@@ -195,7 +197,8 @@ const Layout = (() => {
     /** Width and height of a closed box. */
     closedSize(box) {
       const lines = this.lines(box);
-      const width = Math.max(...lines.map((line) => this.lineWidth(line))) + 2 * BOX_PAD[0];
+      const words = Math.max(...lines.map((line) => this.lineWidth(line))) + 2 * BOX_PAD[0];
+      const width = Math.max(words, ARROW * box.ins.length + 16);
       return [Math.max(LEAST_WIDTH, Math.ceil(width / 2) * 2), lines.length * LINE + 2 * BOX_PAD[1]];
     }
 
@@ -420,6 +423,10 @@ const Layout = (() => {
       string.forEach((vertex, place) => {
         if (place) {
           const upper = string[place - 1];
+          if (!joints.has(`${upper},${vertex}`)) {
+            offset.set(vertex, at); // both stand alone in their rows, others are between
+            return;
+          }
           const [out, into] = joints.get(`${upper},${vertex}`);
           const aside = outOf(plan, children, upper, out) - inOf(plan, children, vertex, into);
           const boxes = upper < plan.children && vertex < plan.children;
@@ -493,16 +500,16 @@ const Layout = (() => {
 
     fill(first, framed) {
       const {plan, children} = this;
-      const strings = floatingStrings(plan, children);
+      const strings = this.beside(floatingStrings(plan, children));
       for (const string of strings.values()) for (const vertex of string) this.floating.add(vertex);
-      const spans = this.spans();
+      const spans = this.spans(strings);
       const hanging = [];
       let bottom = first;
       plan.rows.forEach((row, number) => {
         let height = 0;
         for (const v of row) if (v < plan.children && !this.floating.has(v)) height = Math.max(height, children[v].dv);
         const reached = hanging
-          .filter(([left, right]) => spans[number].some(([least, most]) => left < most && least < right))
+          .filter(([left, right]) => spans[number].some(([least, most]) => left + TOUCH < most && least < right - TOUCH))
           .map(([, , end]) => end);
         if (reached.length && this.bottoms.length) {
           bottom = Math.max(bottom, ...reached);
@@ -532,12 +539,7 @@ const Layout = (() => {
 
     /** Place a string that floats; its left, right and lower end. */
     hang(string, top) {
-      let left = Infinity;
-      let right = -Infinity;
-      for (const vertex of string) {
-        left = Math.min(left, this.u.get(vertex) - this.children[vertex].du / 2);
-        right = Math.max(right, this.u.get(vertex) + this.children[vertex].du / 2);
-      }
+      const [left, right] = this.extent(string);
       for (const vertex of string) {
         this.corner.set(vertex, top);
         top += this.children[vertex].dv + ROW_GAP;
@@ -545,8 +547,35 @@ const Layout = (() => {
       return [left - GAP, right + GAP, top - ROW_GAP];
     }
 
+    /** Left and right of a string of boxes. */
+    extent(string) {
+      let left = Infinity;
+      let right = -Infinity;
+      for (const vertex of string) {
+        left = Math.min(left, this.u.get(vertex) - this.children[vertex].du / 2);
+        right = Math.max(right, this.u.get(vertex) + this.children[vertex].du / 2);
+      }
+      return [left, right];
+    }
+
+    /** The strings that can float: those that begin in one row must not meet below it. */
+    beside(strings) {
+      const kept = new Map();
+      for (const [first, string] of strings) {
+        const [left, right] = this.extent(string);
+        const row = this.plan.rowOf.get(first);
+        const apart = [...kept].every(([other, beside]) => {
+          if (this.plan.rowOf.get(other) !== row) return true;
+          const [least, most] = this.extent(beside);
+          return right < least || most < left;
+        });
+        if (apart) kept.set(first, string);
+      }
+      return kept;
+    }
+
     /** Of each row, what its boxes, bends and the wires that come to it take up along it; notes their runs. */
-    spans() {
+    spans(strings) {
       const {plan, children, u} = this;
       const spans = plan.rows.map(() => []);
       for (const [vertex, number] of plan.rowOf) {
@@ -562,10 +591,7 @@ const Layout = (() => {
         const row = spans[plan.rowOf.get(lower)];
         row.push([Math.min(start, end), Math.max(start, end)]);
         this.runs[plan.rowOf.get(lower)] = Math.max(this.runs[plan.rowOf.get(lower)], Math.abs(start - end));
-        if (this.floating.has(lower)) {
-          const half = halfOf(plan, children, lower);
-          row.push([u.get(lower) - half, u.get(lower) + half]);
-        }
+        if (strings.has(lower)) row.push(this.extent(strings.get(lower)));
       }
       return spans;
     }
