@@ -130,8 +130,8 @@ def _width(node: Node) -> list[str]:
 
 def _depthwise(node: Node, graph: Graph) -> str:
     """Whether a convolution's every channel has kernels of its own."""
-    before = graph[node.inputs[0]].shape
     groups = getattr(node.block, "groups", 1)
+    before = graph[node.inputs[0]].shape if node.inputs else None
     return "depthwise " if groups > 1 and isinstance(before, CHW) and groups == before.channels else ""
 
 

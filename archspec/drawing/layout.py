@@ -112,7 +112,7 @@ class _Laid:
 def closed_size(item: Item) -> tuple[float, float]:
     """Width and height of a closed box."""
     words = max((line.width for line in item.lines), default=0.0) + 2 * BOX_PAD[0]
-    width = max(words, ARROW * len(item.ins) + 16)
+    width = max(words, 2 * ARROW * (len(item.ins) - 1) + 16)
     return max(LEAST_WIDTH, float(-(-width // 2) * 2)), len(item.lines) * LINE + 2 * BOX_PAD[1]
 
 

@@ -79,6 +79,11 @@ class _Planner:
         self.up: dict[int, list[int]] = defaultdict(list)
         self.ways = self._ways()
         self.order = self._first_order()
+        self.single = all(sum(v < children and not self.aside[v] for v in row) <= 1 for row in self.order)
+        """Whether it is a chain, with wires that skip: then the chain stands at the left, and the wires beside it."""
+        if self.single:
+            for row in self.order:
+                row.sort(key=lambda vertex: vertex >= children)
 
     def _source(self, wire: Wire) -> int:
         return self.children + wire.out_port if wire.source == BORDER else wire.source
@@ -207,7 +212,7 @@ class _Planner:
         at = self._positions()
         for row in rows:
             means = {v: sum(at[n] for n in near[v]) / len(near[v]) if near[v] else float(at[v]) for v in row}
-            row.sort(key=means.__getitem__)
+            row.sort(key=lambda vertex: (self.single and vertex >= self.children, means[vertex]))
             for position, vertex in enumerate(row):
                 at[vertex] = position
 
@@ -222,6 +227,8 @@ class _Planner:
             for row in self.order:
                 for position in range(len(row) - 1):
                     left, right = row[position], row[position + 1]
+                    if self.single and left < self.children:
+                        continue
                     if self._gain(left, right, at) > 0:
                         row[position], row[position + 1] = right, left
                         at[left], at[right] = position + 1, position
@@ -296,7 +303,7 @@ class _Planner:
         middle.
         """
         bends = (upper >= self.fixed) + (lower >= self.fixed)
-        if bends == 2:
+        if bends == 2 or (self.single and max(upper, lower) < self.children):
             return 0
         if bends == 1:
             alone = len(self.down[upper]) == 1 and len(self.up[lower]) == 1

@@ -198,7 +198,7 @@ const Layout = (() => {
     closedSize(box) {
       const lines = this.lines(box);
       const words = Math.max(...lines.map((line) => this.lineWidth(line))) + 2 * BOX_PAD[0];
-      const width = Math.max(words, ARROW * box.ins.length + 16);
+      const width = Math.max(words, 2 * ARROW * (box.ins.length - 1) + 16);
       return [Math.max(LEAST_WIDTH, Math.ceil(width / 2) * 2), lines.length * LINE + 2 * BOX_PAD[1]];
     }
 
