@@ -9,12 +9,15 @@ from pathlib import Path
 import pytest
 
 import archspec
-from archspec.drawing.flat import closed_items
-from archspec.drawing.item import COLUMNS
+from archspec.drawing.colours import Colours
+from archspec.drawing.flat import closed_items, edges
+from archspec.drawing.item import COLUMNS, Costs
+from archspec.drawing.paint import closed
 from archspec.drawing.svg import escaped, number
 from archspec.drawing.text import font_file, shortened, width_of
 from archspec.drawing.theme import THEMES
 from archspec.errors import ArchspecError
+from tests.drawing.geometry import overlap
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "drawings"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -110,9 +113,95 @@ def test_hostile_texts_stay_texts(tmp_path, look):
 
 def test_hostile_texts_stay_texts_in_dot_and_mermaid(tmp_path):
     graph = archspec.compile(hostile_spec(tmp_path), set={"mode": HOSTILE.replace("\x00", "")})
-    picture = archspec.render(graph)
+    picture = archspec.render(graph, depth=1, columns="fields")
+    assert "alert(1)" in picture.dot
+    assert "#40;1#41;" in picture.mermaid or "alert(1)" in picture.mermaid
     assert "<script" not in picture.mermaid
-    assert picture.dot.count('"') % 2 == 0
+    pygraphviz = pytest.importorskip("pygraphviz")
+    read = pygraphviz.AGraph(string=picture.dot)
+    assert len(read.nodes()) == 3
+
+
+def test_wires_of_json_name_the_boxes_they_join():
+    data = json.loads(archspec.render("googlenet", depth=1).json)
+    paths = [box["path"] for box in data["boxes"]]
+    assert len(set(paths)) == len(paths)
+    assert {wire[end] for wire in data["wires"] for end in ("from", "to")} <= {*paths}
+
+
+def test_a_heat_map_colours_every_format():
+    picture = archspec.render("alexnet", heat="params", bare=True)
+    hottest = picture.svg.count("#0b1f5c")
+    assert hottest == 1, "fc6 has the most params"
+    assert (picture.dot.count("#0b1f5c"), picture.mermaid.count("fill:#0b1f5c")) == (1, 1)
+
+
+def test_a_stack_is_as_hot_as_all_its_copies():
+    picture = archspec.render("resnet18", depth=1, heat="memory", bare=True)
+    hot = Colours.of_picture(THEMES["light"], "memory", False, []).most
+    assert hot == 0
+    boxes = {item.box.label: item.box for item in picture.items[0].items}
+    costs = Costs(archspec.compile("resnet18"))
+    assert costs.memory(boxes["layer1"]) > costs.memory(boxes["layer2"]) > costs.memory(boxes["layer3"])
+
+
+@pytest.mark.parametrize("direction", ["down", "right"])
+def test_graphviz_lays_out_the_same_boxes(direction):
+    pytest.importorskip("pygraphviz")
+    ours = archspec.render("googlenet", depth=2, direction=direction)
+    theirs = archspec.render("googlenet", depth=2, direction=direction, engine="graphviz")
+    boxes = [{item.item.box.path: item for item in closed(picture.placed[0])} for picture in (ours, theirs)]
+    assert boxes[0].keys() == boxes[1].keys()
+    assert all(one.width == pytest.approx(boxes[1][path].width, abs=0.1) for path, one in boxes[0].items())
+    values = list(boxes[1].values())
+    assert not [1 for n, one in enumerate(values) for two in values[n + 1 :] if overlap(one, two)]
+    assert len(theirs.placed[0].routes) == len(edges(theirs.items[0]))
+    ET.fromstring(theirs.svg)
+
+
+def test_labels_of_wires_do_not_lie_on_each_other():
+    for look in ({"depth": 2}, {"depth": 1, "direction": "right"}):
+        root = ET.fromstring(archspec.render("lenet5", edge_shapes=True, bare=True, **look).svg)
+        labels = [
+            (float(text.get("x")), float(text.get("y")), float(text.get("textLength")))
+            for text in root.iter(f"{SVG}text")
+            if text.get("paint-order") == "stroke"
+        ]
+        assert len(labels) > 10
+        for n, (x, y, width) in enumerate(labels):
+            assert not [1 for a, b, w in labels[n + 1 :] if abs(y - b) < 8 and x < a + w and a < x + width]
+
+
+def test_placement_and_sharing_are_said():
+    assert "place 1" in archspec.render("alexnet-two-tower", depth=1).svg
+    layers = {"conv": {"op": "conv2d", "out_channels": 4, "kernel_size": 3, "padding": 1}, "again": {"shares": "conv"}}
+    data = {"archspec": 1, "name": "n", "inputs": {"x": [4, 8, 8]}, "layers": layers, "outputs": {"y": "again"}}
+    assert "shares conv" in archspec.render(archspec.load(text=json.dumps(data))).svg
+
+
+def test_columns_say_what_they_are_asked_for():
+    texts = [
+        text.text
+        for text in ET.fromstring(archspec.render("alexnet", columns=COLUMNS, bare=True).svg).iter(f"{SVG}text")
+    ]
+    assert texts[texts.index("11×11 conv, 96, /4") :][:10] == [
+        "11×11 conv, 96, /4", "96×55×55", "34.9k params", "105M MACs", "1.1 MiB", "603.9 KiB saved", "sees 11",
+        "reads 3×224×224", "weight 96×3×11×11", "bias 96",
+    ]  # fmt: skip
+
+
+def test_too_many_long_wires_are_refused():
+    names = [f"r{n}" for n in range(700)]
+    layers = {**dict.fromkeys(names, "relu"), "sum": {"op": "add", "from": names}}
+    data = {"archspec": 1, "name": "long", "inputs": {"x": [4, 8, 8]}, "layers": layers, "outputs": {"y": "sum"}}
+    with pytest.raises(ArchspecError, match="long: too large to draw: too many long wires"):
+        _ = archspec.render(archspec.load(text=json.dumps(data))).svg
+
+
+def test_settings_are_given_to_every_spec():
+    assert "resnet-cifar (depth=56)" in archspec.render("resnet-cifar", set={"depth": 56}, depth=1).svg
+    with pytest.raises(TypeError, match="a compiled graph has its params"):
+        archspec.render(archspec.compile("lenet5"), set={"classes": 3})
 
 
 def test_escaping():

@@ -49,6 +49,30 @@ def test_focus_sees_auxiliary_heads_and_outputs():
     assert labels(item_of("googlenet", focus="fc")) == ["drop5", "fc", "logits"]
 
 
+def test_depth_counts_from_the_focus():
+    assert not any(box.open for box in item_of("googlenet", focus="inception3a", depth=1).items[1].items)
+    assert all(
+        box.open for box in item_of("googlenet", focus="inception3a", depth=2).items[1].items if box.box.is_group
+    )
+    assert item_of("resnet34", focus="layer3", depth=1).items[1].open
+    assert item_of("resnet34", focus="layer1", depth=1).items[1].open, "a fold shows its first copy"
+
+
+def test_a_focus_is_no_deeper_than_is_easy_to_read():
+    layers = {f"g{n}": {"layers": {f"r{k}": "relu" for k in range(10)}} for n in range(20)}
+    item = Picture([network({"all": {"layers": layers}})], Look(focus="all")).items[0]
+    assert not any(box.open for box in item.items[1].items)
+
+
+def test_the_costs_of_a_focus_are_its_own():
+    texts = texts_of(archspec.render("googlenet", focus="inception3a").svg)
+    assert texts[:2] == ["googlenet: inception3a", "164k params, 128M MACs"]
+
+
+def test_neighbours_are_named_by_their_whole_path():
+    assert labels(item_of("resnet34", focus="layer2.0")) == ["layer1", "0", "layer2.1 … 3"]
+
+
 def test_an_unknown_focus_names_the_nearest():
     with pytest.raises(SpecError, match="googlenet has no layer `inception3c`") as error:
         item_of("googlenet", focus="inception3c")
@@ -151,6 +175,44 @@ def test_shortcuts_that_change_shapes_are_dotted():
     assert sum(box.box.op == "add" for box in item.items) == 8
 
 
+def test_a_group_shows_its_last_value_and_each_reader_reads_its_own():
+    enc = {"layers": {"c1": CONV, "c2": {**CONV, "stride": 2}, "c3": {**CONV, "stride": 2}}}
+    late = {"op": "upsample", "scale_factor": 2, "mode": "nearest", "from": "enc.c2"}
+    graph = network(
+        {"enc": enc, "late": late, "sum": {"op": "add", "from": ["late", "enc.c1"]}, "end": {**CONV, "from": "enc"}},
+        outputs={"a": "sum", "b": "end"},
+    )
+    item = compact(Picture([graph], Look(depth=1, style="paper")).items[0])
+    group = next(box for box in item.items if box.box.path == "enc")
+    assert group.box.value == "enc.c3"
+    values = {
+        item.items[w.target].box.path: item.items[w.source].outs[w.out_port]
+        for w in item.wires
+        if item.items[w.source] is group
+    }
+    assert values == {"late": "enc.c2", "sum": "enc.c1", "end": "enc.c3"}
+
+
+def test_a_last_layer_is_drawn_however_minor():
+    graph = network({"conv": CONV, "soft": "softmax"})
+    assert [box.box.label for box in compact(Picture([graph], Look(style="blocks")).items[0]).items] == [
+        "image", "conv", "soft",
+    ]  # fmt: skip
+
+
+def test_the_trunk_of_googlenet_is_straight_in_columns():
+    (column,) = Picture([archspec.compile("googlenet")], Look(style="blocks")).placed
+    middles = {round(box.x + box.width / 2, 3) for box in column.items if box.item.box.op == "concat"}
+    assert len(middles) == 1
+
+
+def test_the_margin_follows_the_trunk():
+    texts = texts_of(archspec.render("googlenet", style="blocks").svg)
+    assert [text for text in texts if text.startswith("output ")] == [
+        "output 224", "output 112", "output 56", "output 28", "output 14", "output 7", "output 1",
+    ]  # fmt: skip
+
+
 def test_columns_have_equal_sizes_at_equal_heights():
     names = ("vgg19", "plain34", "resnet34")
     graphs = [archspec.compile(name) for name in names]
@@ -182,15 +244,38 @@ def test_volumes_follow_the_feature_maps():
     assert [text for text, _ in captions(item.items[1], graph)] == ["11×11 conv, 96, /4", "96×55×55"]
 
 
+def test_volumes_beside_each_other_have_one_scale():
+    graphs = [archspec.compile("alexnet"), archspec.compile("resnet-cifar")]
+    large, small = Picture(graphs, Look(style="paper")).placed
+    heights = [next(box.height for box in picture.items if box.item.box.kind == "input") for picture in (large, small)]
+    assert heights[0] > 1.5 * heights[1]
+
+
+def test_windows_are_seen_through_groups():
+    graph = archspec.compile("googlenet")
+    item = compact(Picture([graph], Look(style="paper")).items[0])
+    group = next(box.box for box in item.items if box.box.is_group)
+    assert group.main_layer is not None
+    assert group.main_layer.op == "conv2d"
+
+
+@pytest.mark.parametrize(
+    ("name", "least", "most"), [("vgg16", 22, 22), ("alexnet-two-tower", 10, 25), ("resnet50", 8, 25)]
+)
+def test_volumes_are_as_many_as_fit_one_line(name, least, most):
+    item = compact(Picture([archspec.compile(name)], Look(style="paper")).items[0])
+    assert least <= len(item.items) <= most
+
+
 @pytest.mark.parametrize("style", ["paper", "blocks"])
 @pytest.mark.parametrize(
     "name", ["alexnet", "googlenet", "resnet152", "squeezenet", "alexnet-two-tower", "preact-resnet-cifar"]
 )
 def test_styles_keep_boxes_apart(style, name):
-    from tests.drawing.geometry import holds, overlap
+    from tests.drawing.geometry import overlap, within
 
     picture = Picture([archspec.compile(name)], Look(style=style))
     boxes = picture.placed[0].items
-    near = [(one, two) for n, one in enumerate(boxes) for two in boxes[n + 1 : n + 40]]
-    assert not [(one.item.box.path, two.item.box.path) for one, two in near if overlap(one, two)]
-    assert all(holds(picture.placed[0], (box.x + 1, box.y + 1), 0) for box in boxes)
+    pairs = [(one, two) for n, one in enumerate(boxes) for two in boxes[n + 1 :]]
+    assert not [(one.item.box.path, two.item.box.path) for one, two in pairs if overlap(one, two)]
+    assert all(within(box, picture.placed[0]) for box in boxes)
