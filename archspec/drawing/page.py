@@ -14,7 +14,8 @@ from typing import Any
 from archspec.drawing.diagram import SAME, Box, Diagram
 from archspec.drawing.item import Line, Shower, chain_of
 from archspec.drawing.label import shape_text
-from archspec.drawing.plan import Plan, TooLarge, plan_of
+from archspec.drawing.plan import Plan, plan_of
+from archspec.drawing.skeleton import TooLarge
 from archspec.drawing.svg import escaped
 from archspec.drawing.text import FAMILY, font_file
 from archspec.drawing.theme import THEMES, Theme

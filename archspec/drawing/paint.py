@@ -123,9 +123,11 @@ class Painter:
                 self._inside(item, depth + 1)
             else:
                 self._box(item)
-        for route in placed.routes:
-            if route.curves:  # they lead through frames
-                self._wire(route)
+        through = [route for route in placed.routes if route.curves]
+        for route in through:  # they lead through frames, but below their headers
+            self._wire(route)
+        for item in opened(placed) if through else ():
+            self._header(item)
         if self.edge_shapes:
             written: list[tuple[float, float, float]] = []
             for route in _one_per_value(placed.routes):
@@ -141,13 +143,17 @@ class Painter:
         out.title(tooltip(item.box, self.panel.graph, self.panel.costs))
         self._stack(placed, theme.group[depth % 2], line)
         out.rectangle(corner, extent, fill=theme.group[depth % 2], line=line, round=5, dashed=item.box.training_only)
+        self._header(placed)
+        out.close("g")
+
+    def _header(self, placed: Placed) -> None:
+        item, theme, out = placed.item, self.theme, self.out
         out.rectangle((placed.x + 0.5, placed.y + 0.5), (placed.width - 1, HEADER - 0.5), fill=theme.header, round=4.5)
         at = placed.x + PAD
         for text in item.lines:
             colour = theme.text if text.role == "name" else theme.muted
             out.text((at, placed.y + HEADER / 2), text.text, size=text.size, fill=colour, anchor="start")
             at += text.width + HEADER_GAP
-        out.close("g")
 
     def _stack(self, placed: Placed, fill: str, line: str) -> None:
         """The sheets behind a fold: it stands for several."""
@@ -228,6 +234,14 @@ def _about(panel: Panel) -> tuple[str, ...]:
 
 def _legend_width(legend: list[tuple[str, str, str]]) -> float:
     return sum(width_of(name, SMALL) + SWATCH for _, _, name in legend)
+
+
+def opened(placed: Placed) -> Iterator[Placed]:
+    """Every open group of a picture."""
+    for item in placed.items:
+        if item.item.open:
+            yield item
+            yield from opened(item)
 
 
 def closed(placed: Placed) -> Iterator[Placed]:

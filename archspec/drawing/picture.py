@@ -29,7 +29,8 @@ from archspec.drawing.item import (
 from archspec.drawing.label import shape_text
 from archspec.drawing.layout import Layout, Placed
 from archspec.drawing.paint import Painter, Panel
-from archspec.drawing.plan import TooLarge, plan_of
+from archspec.drawing.plan import plan_of
+from archspec.drawing.skeleton import TooLarge
 from archspec.drawing.text import width_of
 from archspec.drawing.theme import THEMES
 from archspec.drawing.words import subtitle_of, title_of
