@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from archspec.drawing.item import Item
-from archspec.drawing.plan import Plan, plan_of
+from archspec.drawing.plan import Plan, plan_of_children
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,13 +147,8 @@ class Layout:
     def _lay(self, item: Item) -> _Laid:
         if not item.open:
             return _Laid(item, *self._uv(*self._closed_size(item)))
-        plan = plan_of(
-            len(item.items),
-            len(item.ins),
-            len(item.outs),
-            item.wires,
-            tuple(child.box.training_only for child in item.items),
-        )
+        boxes = [child.box for child in item.items]
+        plan = plan_of_children(boxes, len(item.ins), len(item.outs), item.wires)
         children = [self._lay(child) for child in item.items]
         for number, child in enumerate(children):
             if not child.item.open:

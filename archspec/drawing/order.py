@@ -5,7 +5,7 @@ Source: Sugiyama, Tagawa and Toda 1981, for sweeps by means and exchanges of nei
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Sequence
 
 from archspec.drawing.skeleton import Skeleton
@@ -103,10 +103,15 @@ class _Orderer:
         rows = self.order if downward else self.order[::-1]
         at = positions(self.of, self.order)
         for row in rows:
-            means = {v: sum(at[n] for n in near[v]) / len(near[v]) if near[v] else float(at[v]) for v in row}
+            means = {v: self._mean(v, near[v], at, downward) if near[v] else float(at[v]) for v in row}
             row.sort(key=lambda vertex: (self.single and vertex >= self.of.children, means[vertex]))
             for position, vertex in enumerate(row):
                 at[vertex] = position
+
+    def _mean(self, vertex: int, near: Sequence[int], at: Sequence[int], downward: bool) -> float:
+        """The mean place of the ends of a vertex's wires in the row before."""
+        tail, head = self.of.tail, self.of.head
+        return sum(at[n] + (tail[n, vertex] if downward else head[vertex, n]) for n in near) / len(near)
 
     def _exchange(self) -> None:
         """Exchange neighbours in a row while that takes crossings away."""
@@ -129,26 +134,34 @@ class _Orderer:
     def _gain(self, left: int, right: int, at: Sequence[int]) -> int:
         """Crossings between the wires of two neighbours, less those if they were exchanged."""
         gain = 0
-        for near in (self.of.up, self.of.down):
+        for near, upward in ((self.of.up, True), (self.of.down, False)):
             if not near[left] or not near[right]:
                 continue
-            one, two = sorted(at[n] for n in near[left]), sorted(at[n] for n in near[right])
+            one, two = self._ends(left, near[left], at, upward), self._ends(right, near[right], at, upward)
             for place in one:
-                below = bisect_right(two, place - 1)
-                gain += below - (len(two) - bisect_right(two, place))
+                gain += bisect_left(two, place) - (len(two) - bisect_right(two, place))
         return gain
+
+    def _ends(self, vertex: int, near: Sequence[int], at: Sequence[int], upward: bool) -> list[float]:
+        """Where a vertex's wires end in the row above or below, from left to right."""
+        tail, head = self.of.tail, self.of.head
+        return sorted(at[n] + (tail[n, vertex] if upward else head[vertex, n]) for n in near)
 
     def _crossings(self) -> int:
         """How often wires cross."""
         at = positions(self.of, self.order)
+        tail, head = self.of.tail, self.of.head
         found = 0
         for row in self.order:
-            seen: list[int] = []
+            seen: list[float] = []
             for vertex in row:
-                for place in sorted(at[n] for n in self.of.down[vertex]):
-                    found += len(seen) - bisect_right(seen, place)
+                ends: dict[float, list[float]] = {}
                 for n in self.of.down[vertex]:
-                    insort(seen, at[n])
+                    ends.setdefault(tail[vertex, n], []).append(at[n] + head[vertex, n])
+                for _, places in sorted(ends.items()):
+                    found += sum(len(seen) - bisect_right(seen, place) for place in places)
+                    for place in places:
+                        insort(seen, place)
         return found
 
     def _set_aside(self) -> None:

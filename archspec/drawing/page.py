@@ -14,7 +14,7 @@ from typing import Any
 from archspec.drawing.diagram import SAME, Box, Diagram
 from archspec.drawing.item import Line, Shower, chain_of
 from archspec.drawing.label import shape_text
-from archspec.drawing.plan import Plan, plan_of
+from archspec.drawing.plan import Plan, plan_of_children
 from archspec.drawing.skeleton import TooLarge
 from archspec.drawing.svg import escaped
 from archspec.drawing.text import FAMILY, font_file
@@ -189,9 +189,8 @@ class _Pager:
     def _plan(self, box: Box) -> int:
         """The plan of a group, and of a fold that of all its copies in a chain; -1 if it is too large to open."""
         wires = chain_of(box) if box.kind == "fold" else box.wires
-        aside = tuple(child.training_only for child in box.children)
         try:
-            plan = plan_of(len(box.children), len(box.ins), len(box.outs), wires, aside)
+            plan = plan_of_children(box.children, len(box.ins), len(box.outs), wires)
         except TooLarge:
             if box.kind != "network":
                 return -1

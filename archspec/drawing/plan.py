@@ -12,12 +12,13 @@ and Toda 1981). Then vertices are strung together that should stand exactly unde
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from archspec.drawing.diagram import BORDER, Wire
+from archspec.drawing.diagram import BORDER, Box, Wire
 from archspec.drawing.order import ordered
-from archspec.drawing.skeleton import Skeleton
+from archspec.drawing.skeleton import Ranks, Skeleton
 from archspec.drawing.strings import Strings
 
 
@@ -45,13 +46,18 @@ class Plan:
 
 @lru_cache(maxsize=512)
 def plan_of(
-    children: int, in_ports: int, out_ports: int, wires: tuple[Wire, ...], aside: tuple[bool, ...] = ()
+    children: int,
+    in_ports: int,
+    out_ports: int,
+    wires: tuple[Wire, ...],
+    aside: tuple[bool, ...] = (),
+    ranks: tuple[Ranks | None, ...] = (),
 ) -> Plan:
     """The plan of a group of so many children. `aside` are children that stand at the side: auxiliary heads.
 
-    Errors: TooLarge
+    `ranks` are where on the children their ports are, so that wires between groups cross less. Errors: TooLarge
     """
-    skeleton = Skeleton(children, in_ports, out_ports, wires, aside)
+    skeleton = Skeleton(children, in_ports, out_ports, wires, aside, ranks)
     order = ordered(skeleton)
     strings = Strings(skeleton, order)
     return Plan(
@@ -67,12 +73,43 @@ def plan_of(
     )
 
 
+def plan_of_children(boxes: Sequence[Box], in_ports: int, out_ports: int, wires: Sequence[Wire]) -> Plan:
+    """The plan of a group of these boxes. Errors: TooLarge"""
+    ranks = tuple(_ranks(box) for box in boxes)
+    return plan_of(
+        len(boxes),
+        in_ports,
+        out_ports,
+        tuple(wires),
+        tuple(box.training_only for box in boxes),
+        ranks if any(ranks) else (),
+    )
+
+
+def _ranks(box: Box) -> Ranks | None:
+    """Where the ports of a group are that has several; they are as in its own plan."""
+    inner = box.children[0] if box.kind == "fold" else box
+    if not inner.children or (len(inner.ins) < 2 and len(inner.outs) < 2):
+        return None
+    plan = plan_of_children(inner.children, len(inner.ins), len(inner.outs), inner.wires)
+    first = plan.children + plan.in_ports
+    tops = [vertex - plan.children for vertex in plan.rows[0] if plan.children <= vertex < first]
+    bottoms = [vertex - first for vertex in plan.rows[-1] if first <= vertex < first + plan.out_ports]
+    return _parts(tops), _parts(bottoms)
+
+
+def _parts(ports: Sequence[int]) -> tuple[float, ...]:
+    """Of each port, given all from left to right, the part of the way to it."""
+    return tuple((ports.index(port) + 0.5) / len(ports) for port in range(len(ports)))
+
+
 def _slots(skeleton: Skeleton, strings: Strings) -> tuple[tuple[tuple[int, ...], int], ...]:
     """Of each child, the order in which wires come to it, and which comes from straight above."""
-    entering: list[list[tuple[int, int, int]]] = [[] for _ in range(skeleton.children)]
+    entering: list[list[tuple[float, int, int]]] = [[] for _ in range(skeleton.children)]
     for wire, way in zip(skeleton.wires, skeleton.ways, strict=True):
         if wire.target != BORDER:
-            entering[wire.target].append((strings.at[way[-2]], wire.in_port, way[-2]))
+            begins = strings.at[way[-2]] + skeleton.tail[way[-2], wire.target]
+            entering[wire.target].append((begins, wire.in_port, way[-2]))
     slots = []
     for child, found in enumerate(entering):
         found.sort()
@@ -83,8 +120,9 @@ def _slots(skeleton: Skeleton, strings: Strings) -> tuple[tuple[tuple[int, ...],
 
 def _exits(skeleton: Skeleton, strings: Strings) -> tuple[tuple[int, ...], ...]:
     """Of each child, the order in which values leave it."""
-    leaving: list[dict[int, int]] = [{} for _ in range(skeleton.children)]
+    leaving: list[dict[int, float]] = [{} for _ in range(skeleton.children)]
     for wire, way in zip(skeleton.wires, skeleton.ways, strict=True):
         if wire.source != BORDER:
-            leaving[wire.source].setdefault(wire.out_port, strings.at[way[1]])
+            ends = strings.at[way[1]] + skeleton.head[wire.source, way[1]]
+            leaving[wire.source].setdefault(wire.out_port, ends)
     return tuple(tuple(sorted(ports, key=lambda port: (ports[port], port))) for ports in leaving)

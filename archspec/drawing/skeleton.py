@@ -12,6 +12,11 @@ MOST_BENDS = 200_000
 """Of one group: beyond it, it is not drawn."""
 
 
+Ranks = tuple[tuple[float, ...], tuple[float, ...]]
+"""Where on a group its in-ports and its out-ports are, each from 0 at the left to 1."""
+MIDDLE = 0.5
+
+
 class TooLarge(ValueError):
     """A group that has more in it than can be drawn."""
 
@@ -23,7 +28,13 @@ class Skeleton:
     """
 
     def __init__(
-        self, children: int, in_ports: int, out_ports: int, wires: Sequence[Wire], aside: Sequence[bool]
+        self,
+        children: int,
+        in_ports: int,
+        out_ports: int,
+        wires: Sequence[Wire],
+        aside: Sequence[bool],
+        ranks: Sequence[Ranks | None],
     ) -> None:
         self.children, self.in_ports, self.out_ports, self.wires = children, in_ports, out_ports, wires
         self.fixed = children + in_ports + out_ports
@@ -32,6 +43,11 @@ class Skeleton:
         self.row = self._rows()
         self.aside = [*aside, *([False] * (self.fixed - len(aside)))]
         """Whether a vertex belongs to what stands at the side: auxiliary heads."""
+        self.ranks = ranks
+        self.tail: dict[tuple[int, int], float] = {}
+        """(upper, lower) -> where on the upper vertex their wire begins, from 0 at its left to 1."""
+        self.head: dict[tuple[int, int], float] = {}
+        """Likewise, where on the lower vertex it ends."""
         self.down: dict[int, list[int]] = defaultdict(list)
         self.up: dict[int, list[int]] = defaultdict(list)
         self.ways = self._ways()
@@ -39,6 +55,10 @@ class Skeleton:
 
     def __len__(self) -> int:
         return len(self.row)
+
+    def _rank(self, vertex: int, side: int, port: int) -> float:
+        found = self.ranks[vertex] if vertex < len(self.ranks) else None
+        return found[side][port] if found is not None and port < len(found[side]) else MIDDLE
 
     def _source(self, wire: Wire) -> int:
         return self.children + wire.out_port if wire.source == BORDER else wire.source
@@ -86,6 +106,8 @@ class Skeleton:
             for upper, lower in itertools.pairwise(way):
                 if (upper, lower) not in joined:
                     joined.add((upper, lower))
+                    self.tail[upper, lower] = self._rank(upper, 1, wire.out_port) if upper == source else MIDDLE
+                    self.head[upper, lower] = self._rank(lower, 0, wire.in_port) if lower == target else MIDDLE
                     self.down[upper].append(lower)
                     self.up[lower].append(upper)
             ways.append(way)
