@@ -206,11 +206,13 @@ class Shower:
         found += [(text, "cost") for text in self._notes(box, self.columns)]
         return tuple(Line(shortened(text, Line("", role).size, ROOM), role) for text, role in found if text)
 
-    def _gain(self, box: Box) -> str:
-        """What the second network has more of here."""
+    def gain(self, box: Box) -> tuple[int, int]:
+        """In a comparison, the params and MACs that the second network has more here."""
         found = [self.gains.get(name, (0, 0)) for name in box.nodes]
-        sums = sum(params for params, _ in found), sum(macs for _, macs in found)
-        said = zip(sums, ("params", "MACs"), strict=True)
+        return sum(params for params, _ in found), sum(macs for _, macs in found)
+
+    def _gain(self, box: Box) -> str:
+        said = zip(self.gain(box), ("params", "MACs"), strict=True)
         return ", ".join(f"{'+' if sum_ > 0 else '−'}{short(abs(sum_))} {what}" for sum_, what in said if sum_)
 
     def _shape(self, box: Box) -> str:

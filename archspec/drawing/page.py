@@ -174,7 +174,9 @@ class _Pager:
             "saved": costs.saved(box),
             "fields": {name: field_text(value) for name, value in box.fields.items()},
             "training": box.training_only,
-            "places": list(box.places) if any(box.places) else [],
+            "places": list(box.places) if self.shower.several_places and box.kind != "output" else [],
+            "gain": list(self.shower.gain(box)) if self.shower.comparing else [],
+            "now": self._now(box) if self.shower.comparing else [],
             "change": box.mark.change if box.mark.change != SAME.change else "",
             "changeText": box.mark.text,
             "shares": box.node.shares if box.node else "",
@@ -182,6 +184,14 @@ class _Pager:
             "place": [self._file(file_name(at)), at.line] if at else [],
             "plan": self._plan(box) if box.is_group else -1,
         }
+
+    def _now(self, box: Box) -> list[int]:
+        """The params and MACs that the second network has in a box."""
+        nodes = [self.diagram.graph[name] for name in box.nodes if self._mark(name) != "removed"]
+        return [sum(node.params for node in nodes), sum(node.macs for node in nodes)]
+
+    def _mark(self, name: str) -> str:
+        return self.diagram.marks[name].change if name in self.diagram.marks else SAME.change
 
     def _file(self, name: str) -> int:
         return self._files.setdefault(name, len(self._files))

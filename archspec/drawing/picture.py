@@ -147,6 +147,8 @@ class _View:
             self.graph, self.gains = found.graph, found.gains
             self.title, self.subtitle = found.heading
             self.diagram = diagram_of(found.graph, found.marks, found.readings)
+        self.heading = self.title, self.subtitle
+        """Of the whole, whatever is in focus."""
         if look.focus:
             self.title += f": {look.focus}"
             way = self.diagram.find(look.focus)
@@ -354,7 +356,8 @@ class Picture:
 
         view = self._only("html")
         look = self.look
-        about = (view.title, view.subtitle, view.depth, look.down)
+        depth = look.depth or comfortable_depth(view.diagram.root)
+        about = (*view.heading, depth, look.down)
         return page(view.diagram, view.shower, look.theme, *about, focus=look.focus, heat=look.heat, unfold=look.unfold)
 
     def _only(self, kind: str) -> _View:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -588,3 +589,77 @@ def test_page_is_ready_soon(page: Opened) -> None:
     print(f"googlenet is drawn {page.call('ready'):.0f} ms after the page was asked for")
     page.page.mouse.click(*page.spot("image"))
     assert page.state["selected"] == "image"
+
+
+def test_a_page_with_a_focus_is_of_the_whole_network(show: Open) -> None:
+    page = show(archspec.render("googlenet", focus="inception4b").html)
+    assert page.text("#title") == "googlenet"
+    assert page.text("#subtitle") == "13.4M params, 1.58G MACs"
+    assert page.state["selected"] == "inception4b"
+    assert page.text("#depth") == "2 / 3"
+
+
+def test_the_panel_of_a_comparison_tells_costs_before_and_after(show: Open) -> None:
+    page = show(archspec.render("plain18", "resnet18", diff=True, depth=9).html)
+    page.page.evaluate("archspec.select('layer2.0.shortcut.pad')")
+    assert "added" in page.text("#panel")
+    other = show(archspec.render("resnet34", "resnet50", diff=True, depth=9).html)
+    other.page.evaluate("archspec.select('fc')")
+    panel = other.text("#panel")
+    assert "513k → 2.05M" in panel
+    assert "+1.54M" in panel
+    assert "other shape or cost" in panel
+    other.page.fill("#query", "removed")
+    assert other.state["hits"]
+    other.page.fill("#query", "")
+    other.page.evaluate("archspec.select(null)")
+    other.page.focus("#canvas")
+    other.page.keyboard.press("h")
+    assert other.text("#status") == "A comparison has its own colours"
+
+
+def test_the_first_place_is_told_too(show: Open) -> None:
+    page = show(archspec.render("alexnet-two-tower").html)
+    page.page.evaluate("archspec.select('tower0_1and2.conv1')")
+    assert re.search(r"place\s+0", page.text("#panel"))
+
+
+def test_all_of_a_very_long_network_fits(show: Open) -> None:
+    page = show(archspec.render("resnet-cifar", set={"depth": 1202}, depth=9, unfold=True).html)
+    page.page.evaluate("archspec.fit()")
+    _, height = page.call("size()")
+    assert height * page.state["scale"] < 800
+    page.page.focus("#canvas")
+    page.page.keyboard.press("End")
+    page.wait("archspec.state().scale > 0.3")
+
+
+def test_what_was_opened_by_hand_is_no_depth(page: Opened) -> None:
+    assert page.text("#depth") == "2 / 3"
+    page.page.evaluate("archspec.toggle('inception3a')")
+    assert page.text("#depth") == "– / 3"
+    page.page.click("#expand")
+    assert page.text("#depth") == "3 / 3"
+
+
+def test_help_opens_and_closes_by_its_key(page: Opened) -> None:
+    page.page.focus("#canvas")
+    page.page.keyboard.press("?")
+    assert page.page.locator("#keys").is_visible()
+    page.page.keyboard.press("?")
+    assert not page.page.locator("#keys").is_visible()
+
+
+def test_only_the_way_is_exported_where_only_it_is_shown(page: Opened) -> None:
+    page.page.evaluate("archspec.select('inception3a.conv1x1')")
+    assert 'opacity="0.2"' not in page.call("svg()")
+    page.page.focus("#canvas")
+    page.page.keyboard.press("w")
+    assert page.call("svg()").count('opacity="0.2"') > 5
+
+
+def test_a_chosen_hit_closes_the_list(page: Opened) -> None:
+    page.page.fill("#query", "concat")
+    page.page.click("#hit-1")
+    assert page.page.locator("#hits").is_hidden()
+    assert page.state["selected"] == page.state["hits"][1]

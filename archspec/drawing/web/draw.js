@@ -3,6 +3,7 @@ const Draw = (() => {
   const {PAD, HEADER, LINE, BOX_PAD, STACK, SMALL, sizeOf, tenth, rounded} = Layout;
   const SVG = "http://www.w3.org/2000/svg";
   const ASCENT = 0.72;
+  const CHANGES = {derived: "other shape or cost"};
   const HEATS = {params: "params", macs: "MACs", memory: "of output"};
   const FORBIDDEN = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\ufffe\uffff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
   const TEXT_SCALE = 0.22;
@@ -165,7 +166,7 @@ const Draw = (() => {
     wire(route) {
       const known = this.theme.changes[route.mark];
       const colour = known ? known[1] : this.theme.wire;
-      const made = element("g", {class: "wire"});
+      const made = element("g", {class: known ? "wire marked" : "wire"});
       made.append(element("path", {
         d: Layout.pathText(route), fill: "none", stroke: colour, "stroke-width": "1.2",
         "stroke-dasharray": route.dashed || route.mark === "removed" ? "4 3" : null,
@@ -180,7 +181,7 @@ const Draw = (() => {
       if (this.comparing) {
         const found = new Set(this.closed.map((item) => item.box.kind.change || "same"));
         return Object.entries(theme.changes).filter(([name]) => found.has(name))
-          .map(([name, pair]) => [...pair, name === "derived" ? "other shape or cost" : name]);
+          .map(([name, pair]) => [...pair, CHANGES[name] ?? name]);
       }
       if (this.heat) {
         return [0, 0.25, 0.5, 0.75, 1].map((part) => {
@@ -204,7 +205,7 @@ const Draw = (() => {
   }
 
   /** The whole picture as an SVG document: what is in view and what is not, with title and legend. */
-  function documentOf(network, root, themeName, heat, fontFace = "") {
+  function documentOf(network, root, themeName, heat, fontFace = "", way = null) {
     const MARGIN = 16;
     const TITLE = 15;
     const closed = [...walk(root)].filter((item) => !item.open);
@@ -225,9 +226,10 @@ const Draw = (() => {
     made.append(painter.text(left, MARGIN + TITLE * 1.8, subtitle, 11, theme.muted, "start"));
     const world = made.appendChild(element("g", {transform: `translate(${tenth((width - root.width) / 2)} ${tenth(top)})`}));
     const inGroup = (group) => {
-      for (const route of group.routes) world.append(painter.wire(route));
+      for (const route of group.routes) world.append(dimmed(painter.wire(route), way && !way.routes.has(route)));
       for (const item of group.items) {
-        world.append(item.open ? painter.frame(item, true) : painter.box(item, true));
+        const box = item.open ? painter.frame(item, true) : painter.box(item, true);
+        world.append(dimmed(box, way && !way.items.has(item)));
         if (item.open) inGroup(item);
       }
     };
@@ -248,6 +250,12 @@ const Draw = (() => {
       marked.removeAttribute("data-part");
     }
     return {svg: made, width, height};
+  }
+
+  /** An element, pale if it is not on the way that alone is shown. */
+  function dimmed(made, pale) {
+    if (pale) made.setAttribute("opacity", "0.2");
+    return made;
   }
 
   // The scene.
@@ -331,7 +339,7 @@ const Draw = (() => {
       const near = (x1, y1, x2, y2) => x2 >= left && x1 <= right && y2 >= top && y1 <= bottom;
       group.routes.forEach((route, number) => {
         const bounds = boundsOf(route);
-        if (near(...bounds)) wanted.set(`w${group.box.number}:${number}`, [route, () => this.painter.wire(route)]);
+        if (near(...bounds)) wanted.set(`w${group.box.number}:${number}`, [route, () => this.wire(route)]);
       });
       for (const item of group.items) {
         const {x, y, width, height, box} = item;
@@ -389,6 +397,13 @@ const Draw = (() => {
     }
 
     /** Take over new marks. */
+    /** A wire that is easy to point at. */
+    wire(route) {
+      const made = this.painter.wire(route);
+      made.prepend(element("path", {d: Layout.pathText(route), fill: "none", class: "touch"}));
+      return made;
+    }
+
     setMarks(marks) {
       this.marks = marks;
       for (const held of this.held.values()) this.mark(held);
@@ -429,5 +444,5 @@ const Draw = (() => {
     return clean(texts.join(", "));
   }
 
-  return {Painter, Scene, documentOf, element, walk, short, bytes, grouped, clean, spoken};
+  return {CHANGES, Painter, Scene, documentOf, element, walk, short, bytes, grouped, clean, spoken};
 })();

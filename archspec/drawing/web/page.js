@@ -7,18 +7,20 @@
   const GLIDE = 180;
   const NARROW = window.matchMedia("(max-width: 640px)");
   const KEYS = [
-    ["Tab", "go to the diagram"],
+    ["Tab, Enter", "go to the diagram, from the top of the page"],
+    ["Home, End", "the first box, the last"],
     ["↑ ↓ ← →", "follow the wires, and go to the side; move the picture while nothing is selected"],
     ["Shift + ↑ ↓", "the group around, the first box inside"],
     ["Enter, Space", "open or close the selected group"],
     ["Esc", "select nothing"],
-    ["/", "search"],
+    ["/", "search; Enter and Shift + Enter lead to the next and the one before"],
     ["u", "show every copy of a repeated block"],
     ["w", "show only the way through the selection"],
     ["e, c", "open all, close all"],
     ["[ ]", "one level less, one more"],
     ["f, 0", "all of the picture"],
-    ["+ −", "larger, smaller"],
+    ["+ −", "larger, smaller; so do Ctrl and the wheel, and two fingers"],
+    ["double click", "open or close a group"],
     ["i", "panel of the selected box"],
     ["h", "next heat map"],
     ["t, d", "theme, direction"],
@@ -32,6 +34,7 @@
     heat: data.comparing ? "" : data.heat,
     selected: null,
     wayOnly: false,
+    byHand: false,
     panel: true,
     query: "",
     hits: [],
@@ -119,9 +122,9 @@
 
   /** Bring buttons in line with the state. */
   function controls() {
-    find("depth").textContent = `${state.depth} / ${network.deepest}`;
-    find("shallower").disabled = state.depth <= 1;
-    find("deeper").disabled = state.depth >= network.deepest;
+    find("depth").textContent = `${state.byHand ? "–" : state.depth} / ${network.deepest}`;
+    find("shallower").disabled = state.depth <= 1 && !state.byHand;
+    find("deeper").disabled = state.depth >= network.deepest && !state.byHand;
     find("copies").setAttribute("aria-pressed", String(folds.length > 0 && folds.every((box) => box.unfolded)));
     find("way").setAttribute("aria-pressed", String(state.wayOnly));
     find("details").setAttribute("aria-pressed", String(!find("panel").hidden));
@@ -142,6 +145,7 @@
 
   function setOpen(box, open) {
     network.setOpen(box, open);
+    state.byHand = true;
     layouter.changed(box);
     relayout({anchor: box});
     const count = network.shown(box).children.length;
@@ -166,6 +170,7 @@
 
   function setDepth(depth) {
     state.depth = Math.max(1, Math.min(network.deepest, depth));
+    state.byHand = false;
     network.setDepth(state.depth);
     layouter.clear();
     relayout({anchor: anchorBox()});
@@ -203,6 +208,7 @@
       }
     });
     if (opened) {
+      state.byHand = true;
       layouter.changed(box);
       relayout();
     }
@@ -231,7 +237,7 @@
     }
     const item = shownItem(box);
     canvas.setAttribute("aria-activedescendant", `box-${item.box.number}`);
-    if (show && !quiet) camera.show(item);
+    if (show && !quiet) camera.show(item, !tapped && camera.scale < 0.15 ? 0.62 : 0);
     if (!quiet) say(Draw.spoken(network, box));
   }
 
@@ -291,6 +297,11 @@
     refresh();
     if (!shown) canvas.focus({preventScroll: true});
     camera.request();
+  }
+
+  function togglePanel() {
+    if (state.selected) setPanel(find("panel").hidden);
+    else say("Select a box to see its panel");
   }
 
   function setWayOnly(only) {
@@ -375,10 +386,11 @@
   }
 
   function setDirection(down) {
+    const anchor = anchorBox();
     state.down = layouter.down = down;
     layouter.clear();
     relayout({fresh: true});
-    if (state.selected) camera.centre(...centreOf(shownItem(state.selected)));
+    if (anchor) camera.centre(...centreOf(shownItem(anchor)));
     else start();
     say(down ? "Reads from top to bottom" : "Reads from left to right");
   }
@@ -389,7 +401,8 @@
     state.heat = data.comparing ? "" : heat;
     repaint(true);
     controls();
-    say(heat ? `Colours show ${heat === "macs" ? "MACs" : heat}` : "Colours show kinds of layers");
+    if (data.comparing) say("A comparison has its own colours");
+    else say(heat ? `Colours show ${heat === "macs" ? "MACs" : heat}` : "Colours show kinds of layers");
   }
 
   function start() {
@@ -417,7 +430,11 @@
       const row = make("li", {role: "option", id: `hit-${number}`, "aria-selected": String(number === state.hit)},
         box.name, make("small", {}, says.filter(Boolean).join(" ") || box.kind.kind));
       row.addEventListener("pointerdown", (event) => event.preventDefault());
-      row.addEventListener("click", () => goToHit(number));
+      row.addEventListener("click", () => {
+        goToHit(number);
+        showHits(false);
+        canvas.focus({preventScroll: true});
+      });
       return row;
     });
     const more = state.hits.length - MOST_HITS;
@@ -427,7 +444,7 @@
     showHits(document.activeElement === input && shown.length > 0);
     find("count").textContent = state.query.trim()
       ? (state.hit >= 0 ? `${state.hit + 1} of ${state.hits.length}` : String(state.hits.length)) : "";
-    if (state.hit >= 0) input.setAttribute("aria-activedescendant", `hit-${state.hit}`);
+    if (state.hit >= 0 && state.hit < MOST_HITS) input.setAttribute("aria-activedescendant", `hit-${state.hit}`);
     else input.removeAttribute("aria-activedescendant");
     if (state.hit >= 0 && state.hit < MOST_HITS) list.children[state.hit].scrollIntoView({block: "nearest"});
   }
@@ -457,7 +474,9 @@
   const fileName = (suffix) => `${data.name.replace(/[^\w.-]+/g, "-") || "network"}.${suffix}`;
 
   function svgText(fontFace = "") {
-    const {svg, width, height} = Draw.documentOf(network, root, state.theme, state.heat, fontFace);
+    const item = state.wayOnly && state.selected ? scene.itemOf.get(state.selected) : null;
+    const way = item ? (graph ?? new Reach.Graph(root)).through(item) : null;
+    const {svg, width, height} = Draw.documentOf(network, root, state.theme, state.heat, fontFace, way);
     return {text: new XMLSerializer().serializeToString(svg), width, height};
   }
 
@@ -522,7 +541,7 @@
     "[": () => setDepth(state.depth - 1),
     "]": () => setDepth(state.depth + 1),
     w: () => setWayOnly(!state.wayOnly),
-    i: () => setPanel(!state.panel),
+    i: togglePanel,
     t: () => setTheme(state.theme === "dark" ? "light" : "dark"),
     d: () => setDirection(!state.down),
     h: () => setHeat(HEATS[(HEATS.indexOf(state.heat) + 1) % HEATS.length]),
@@ -530,7 +549,18 @@
   };
 
   function onKey(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || find("keys").open) return;
+    if (find("keys").open && event.key === "?") find("keys").close();
+    else if (!find("keys").open && !isChord(event)) onPlainKey(event);
+  }
+
+  /** Whether a key is meant for the browser: with Ctrl, Alt or the like, unless they only make a sign such as [. */
+  function isChord(event) {
+    const sign = event.key.length === 1 && !/[a-z0-9]/i.test(event.key);
+    if (event.getModifierState("AltGraph") || (event.altKey && sign && !event.metaKey)) return false;
+    return event.ctrlKey || event.metaKey || event.altKey;
+  }
+
+  function onPlainKey(event) {
     const onField = event.target.closest("input, select");
     if (onField) return;
     if (event.key === "Escape") {
@@ -615,7 +645,7 @@
       way: () => setWayOnly(!state.wayOnly),
       direction: () => setDirection(!state.down),
       theme: () => setTheme(state.theme === "dark" ? "light" : "dark"),
-      details: () => { setPanel(find("panel").hidden); if (!state.selected) say("Select a box to see its panel"); },
+      details: togglePanel,
       svg: saveSvg,
       png: savePng,
       help: showKeys,
@@ -630,6 +660,8 @@
     find("query").addEventListener("focus", () => showHits(find("hits").childElementCount > 0));
     find("query").addEventListener("blur", () => showHits(false));
     document.addEventListener("keydown", onKey);
+    find("keys").addEventListener("click", (event) => { if (event.target === find("keys")) find("keys").close(); });
+    window.addEventListener("beforeprint", () => { camera.fit(); camera.now(); });
     find("scene").addEventListener("pointerover", tell);
     View.listen(canvas, camera, onTap);
     new ResizeObserver(() => {
@@ -681,7 +713,9 @@
 
   document.documentElement.dataset.theme = state.theme;
   find("title").textContent = Draw.clean(data.title);
-  find("subtitle").textContent = Draw.clean(data.subtitle);
+  find("subtitle").textContent = find("subtitle").title = Draw.clean(data.subtitle);
+  document.documentElement.toggleAttribute("data-comparing", Boolean(data.comparing));
+  camera.covered = () => (find("map").hidden ? [0, 0] : [find("corner").offsetWidth, find("corner").offsetHeight]);
   canvas.setAttribute("aria-label", Draw.clean(`Diagram of ${data.title}`));
   find("heat").disabled = data.comparing;
   if (!folds.length) find("copies").hidden = true;

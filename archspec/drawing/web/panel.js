@@ -36,6 +36,7 @@ const Panel = (() => {
       rows.push(row);
     };
     const number = (value) => (value < 100000 ? grouped(value) : short(Math.round(value)));
+    if (network.data.comparing) return comparedRows(box, number);
     add("params", "params", number, grouped);
     add("MACs", "macs", number, grouped);
     add("outputs", "memory", bytes, (value) => `${grouped(value)} bytes`);
@@ -47,10 +48,22 @@ const Panel = (() => {
     return rows;
   }
 
+  /** Costs before and after, where two networks are compared. */
+  function comparedRows(box, number) {
+    const [gains, now] = [box.kind.gain ?? [0, 0], box.kind.now ?? [0, 0]];
+    return ["params", "MACs"].map((name, k) => {
+      const [before, after] = [now[k] - gains[k], now[k]];
+      if (before === after) return after ? [name, number(after), make("small", {}, " as before")] : null;
+      const more = `${gains[k] > 0 ? "+" : "−"}${number(Math.abs(gains[k]))}`;
+      return [name, `${number(before)} → ${number(after)}`, make("small", {}, ` ${more}`)];
+    }).filter(Boolean);
+  }
+
   function otherRows(network, box) {
     const {kind} = box;
     const rows = [];
-    if (kind.change || kind.changeText) rows.push(["change", [kind.change, kind.changeText].filter(Boolean).join(": ")]);
+    const change = Draw.CHANGES[kind.change] ?? kind.change;
+    if (change || kind.changeText) rows.push(["change", [change, kind.changeText].filter(Boolean).join(": ")]);
     if (kind.training) rows.push(["runs", "in training only"]);
     if (kind.shares) rows.push(["shares", kind.shares]);
     if (kind.places) rows.push(["place", kind.places.join(", ")]);
@@ -108,7 +121,9 @@ const Panel = (() => {
     button("Only its way", act.way, state.wayOnly);
     const shapes = box.ins.slice(0, 12).map((value) => ["input", network.shape(value), make("small", {}, ` ${network.valueName(value)}`)]);
     const made = kind.kind === "output" ? [] : box.outs.slice(0, 12);
+    if (box.ins.length > shapes.length) shapes.push(["", `and ${box.ins.length - shapes.length} more inputs`]);
     shapes.push(...made.map((value) => ["output", network.shape(value)]));
+    if (made.length && box.outs.length > made.length) shapes.push(["", `and ${box.outs.length - made.length} more outputs`]);
     const outside = readers(network, box);
     holder.replaceChildren(...[
       head, tools,

@@ -6,8 +6,8 @@ const Search = (() => {
   /** What a box is found by: its name, op and lines. */
   function textOf(network, box) {
     if (box.found === undefined) {
-      const {op = "", says = "", lines = [], family = ""} = box.kind;
-      box.found = plain([box.label, op, says, family, ...lines.map(([text]) => text)].join("\n"));
+      const {op = "", says = "", lines = [], family = "", change = ""} = box.kind;
+      box.found = plain([box.label, op, says, family, Draw.CHANGES[change] ?? change, ...lines.map(([text]) => text)].join("\n"));
     }
     return box.found;
   }

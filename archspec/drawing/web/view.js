@@ -17,6 +17,7 @@ const View = (() => {
       this.measure();
       this.frame = 0;
       this.moving = null;
+      this.covered = () => [0, 0]; // width and height of what lies over the lower right corner
     }
 
     measure() {
@@ -46,7 +47,7 @@ const View = (() => {
     }
 
     get leastScale() {
-      return Math.min(1, Math.max(this.fitScale, 0.01));
+      return Math.min(1, this.fitScale);
     }
 
     /** Keep some of the picture in the window. */
@@ -116,7 +117,12 @@ const View = (() => {
       };
       const dx = need(this.x + item.x * this.scale, item.width * this.scale, this.width, this.width - 40);
       const dy = need(this.y + item.y * this.scale, item.height * this.scale, this.height, this.height - 64);
-      if (dx || dy) this.glideTo(this.x + dx, this.y + dy);
+      const [wide, high] = this.covered();
+      const right = this.x + dx + (item.x + item.width) * this.scale;
+      const bottom = this.y + dy + (item.y + item.height) * this.scale;
+      const under = wide > 0 && right > this.width - wide - 12 && bottom > this.height - high - 12;
+      const aside = under && right - (this.width - wide - 12) < this.width / 2 ? right - (this.width - wide - 12) : 0;
+      if (dx || dy || aside) this.glideTo(this.x + dx - aside, this.y + dy);
       else this.request();
     }
 
