@@ -35,15 +35,16 @@ def page(
     focus: str = "",
     heat: str = "",
     unfold: bool = False,
+    shapes: bool = False,
 ) -> str:
     """The page of a network, opened to a depth, in a theme that the reader can change.
 
-    `focus` is the path of the box that is selected at first, `heat` the cost that colours show.
+    `focus` is the path of the box that is selected at first, `heat` the cost that colours show; `shapes` are on wires.
     Errors: ArchspecError if the network is too large to draw
     """
     data = page_data(diagram, shower)
     data |= {"title": title, "subtitle": subtitle, "depth": depth, "down": down, "theme": theme}
-    data |= {"focus": focus, "heat": heat, "unfold": unfold}
+    data |= {"focus": focus, "heat": heat, "unfold": unfold, "shapes": shapes}
     data["themes"] = {name: _theme_data(found) for name, found in THEMES.items()}
     data["font"] = {"family": FAMILY, **json.loads(font_file("widths.json"))}
     text = _asset("page.html")

@@ -358,7 +358,16 @@ class Picture:
         look = self.look
         depth = look.depth or comfortable_depth(view.diagram.root)
         about = (*view.heading, depth, look.down)
-        return page(view.diagram, view.shower, look.theme, *about, focus=look.focus, heat=look.heat, unfold=look.unfold)
+        return page(
+            view.diagram,
+            view.shower,
+            look.theme,
+            *about,
+            focus=look.focus,
+            heat=look.heat,
+            unfold=look.unfold,
+            shapes=look.edge_shapes,
+        )
 
     def _only(self, kind: str) -> _View:
         refuse_format(kind, len(self._views), self.look.style)

@@ -663,3 +663,13 @@ def test_a_chosen_hit_closes_the_list(page: Opened) -> None:
     page.page.click("#hit-1")
     assert page.page.locator("#hits").is_hidden()
     assert page.state["selected"] == page.state["hits"][1]
+
+
+def test_wires_say_what_flows_if_they_are_asked_to(show: Open) -> None:
+    page = show(archspec.render("resnet18", depth=1, edge_shapes=True).html)
+    labels = page.page.locator("#scene .wire text")
+    assert "64×112×112" in labels.all_text_contents()
+    assert page.call("svg()").count("paint-order") > 8
+    page.page.focus("#canvas")
+    page.page.keyboard.press("s")
+    assert labels.count() == 0

@@ -66,13 +66,14 @@ const Draw = (() => {
 
   /** Makes the elements of one picture in one look. */
   class Painter {
-    constructor(network, themeName, heat, closed, exact = false) {
+    constructor(network, themeName, heat, closed, {exact = false, shapes = false} = {}) {
       this.network = network;
       this.theme = network.data.themes[themeName];
       this.comparing = network.data.comparing;
       this.heat = this.comparing ? "" : heat;
       this.closed = closed;
       this.exact = exact;
+      this.shapes = shapes;
       this.most = this.heat ? closed.reduce((most, item) => Math.max(most, this.heatOf(item.box)), 0) : 0;
     }
 
@@ -175,6 +176,36 @@ const Draw = (() => {
       return made;
     }
 
+    /** The wires of a group that say what flows: one of each value that leaves a box, none on another's label. */
+    labelled(group) {
+      const taken = [];
+      const said = new Set();
+      return new Set(group.routes.filter((route) => {
+        const key = route.source && route.target ? `${route.source.box.number}:${route.value}` : "";
+        if (!key || said.has(key)) return false;
+        const [x, y] = this.labelAt(route);
+        const right = x + this.network.font.width(this.network.shape(route.value), SMALL);
+        said.add(key);
+        if (taken.some(([least, most, height]) => x <= most && right >= least && Math.abs(y - height) <= SMALL)) return false;
+        taken.push([x, right, y]);
+        return true;
+      }));
+    }
+
+    labelAt(route) {
+      const [x, y] = route.points[0];
+      return route.down ? [x + 5, y + 9] : [x + 5, y - 7];
+    }
+
+    /** What flows along a wire. */
+    label(route) {
+      const [x, y] = this.labelAt(route);
+      const made = this.text(x, y, this.network.shape(route.value), SMALL, this.theme.muted, "start");
+      const halo = {stroke: this.theme.background, "stroke-width": 2.5, "paint-order": "stroke"};
+      for (const [name, value] of Object.entries(halo)) made.setAttribute(name, value);
+      return made;
+    }
+
     /** Fill, outline and name of everything that colours mean here. */
     legend() {
       const {theme} = this;
@@ -205,11 +236,11 @@ const Draw = (() => {
   }
 
   /** The whole picture as an SVG document: what is in view and what is not, with title and legend. */
-  function documentOf(network, root, themeName, heat, fontFace = "", way = null) {
+  function documentOf(network, root, themeName, heat, fontFace = "", way = null, shapes = false) {
     const MARGIN = 16;
     const TITLE = 15;
     const closed = [...walk(root)].filter((item) => !item.open);
-    const painter = new Painter(network, themeName, heat, closed, true);
+    const painter = new Painter(network, themeName, heat, closed, {exact: true, shapes});
     const {theme} = painter;
     const {title, subtitle} = network.data;
     const legend = painter.legend();
@@ -232,6 +263,7 @@ const Draw = (() => {
         world.append(dimmed(box, way && !way.items.has(item)));
         if (item.open) inGroup(item);
       }
+      for (const route of shapes ? painter.labelled(group) : []) world.append(painter.label(route));
     };
     inGroup(root);
     let [x, y] = [MARGIN, top + root.height + MARGIN + 4];
@@ -337,9 +369,10 @@ const Draw = (() => {
     collect(group, wanted) {
       const {left, top, right, bottom, scale} = this.region;
       const near = (x1, y1, x2, y2) => x2 >= left && x1 <= right && y2 >= top && y1 <= bottom;
+      const labelled = this.painter.shapes ? this.painter.labelled(group) : null;
       group.routes.forEach((route, number) => {
         const bounds = boundsOf(route);
-        if (near(...bounds)) wanted.set(`w${group.box.number}:${number}`, [route, () => this.wire(route)]);
+        if (near(...bounds)) wanted.set(`w${group.box.number}:${number}`, [route, () => this.wire(route, labelled)]);
       });
       for (const item of group.items) {
         const {x, y, width, height, box} = item;
@@ -398,9 +431,10 @@ const Draw = (() => {
 
     /** Take over new marks. */
     /** A wire that is easy to point at. */
-    wire(route) {
+    wire(route, labelled) {
       const made = this.painter.wire(route);
       made.prepend(element("path", {d: Layout.pathText(route), fill: "none", class: "touch"}));
+      if (this.painter.shapes && this.detail && labelled.has(route)) made.append(this.painter.label(route));
       return made;
     }
 

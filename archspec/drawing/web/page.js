@@ -23,6 +23,7 @@
     ["double click", "open or close a group"],
     ["i", "panel of the selected box"],
     ["h", "next heat map"],
+    ["s", "shapes on the wires"],
     ["t, d", "theme, direction"],
     ["?", "this list"],
   ];
@@ -35,6 +36,7 @@
     selected: null,
     wayOnly: false,
     byHand: false,
+    shapes: Boolean(data.shapes),
     panel: true,
     query: "",
     hits: [],
@@ -94,7 +96,7 @@
   /** Draw what is laid out; `fresh` if colours have changed too. */
   function repaint(fresh) {
     const closed = [...Draw.walk(root)].filter((item) => !item.open);
-    painter = new Draw.Painter(network, state.theme, state.heat, closed);
+    painter = new Draw.Painter(network, state.theme, state.heat, closed, {shapes: state.shapes});
     scene.show(root, painter, fresh);
     minimap.draw(root, painter);
     legend();
@@ -395,6 +397,12 @@
     say(down ? "Reads from top to bottom" : "Reads from left to right");
   }
 
+  function setShapes(shown) {
+    state.shapes = shown;
+    repaint(true);
+    say(shown ? "Wires say what flows" : "Wires say nothing");
+  }
+
   const centreOf = (item) => [item.x + item.width / 2, item.y + item.height / 2];
 
   function setHeat(heat) {
@@ -476,7 +484,7 @@
   function svgText(fontFace = "") {
     const item = state.wayOnly && state.selected ? scene.itemOf.get(state.selected) : null;
     const way = item ? (graph ?? new Reach.Graph(root)).through(item) : null;
-    const {svg, width, height} = Draw.documentOf(network, root, state.theme, state.heat, fontFace, way);
+    const {svg, width, height} = Draw.documentOf(network, root, state.theme, state.heat, fontFace, way, state.shapes);
     return {text: new XMLSerializer().serializeToString(svg), width, height};
   }
 
@@ -542,6 +550,7 @@
     "]": () => setDepth(state.depth + 1),
     w: () => setWayOnly(!state.wayOnly),
     i: togglePanel,
+    s: () => setShapes(!state.shapes),
     t: () => setTheme(state.theme === "dark" ? "light" : "dark"),
     d: () => setDirection(!state.down),
     h: () => setHeat(HEATS[(HEATS.indexOf(state.heat) + 1) % HEATS.length]),
