@@ -1,6 +1,7 @@
-"""The colours of pictures: safe for colour-blind readers, and telling apart in grey print by their outlines and texts.
+"""The colours of pictures: safe for colour-blind readers, and told apart in grey print by outlines and texts.
 
-Source: hues after Okabe and Ito 2008, made lighter for fills; the heat map runs through steps of even lightness
+Hues are after Okabe and Ito 2008; how light fills and outlines are was searched for, so that any two kinds of op are
+as far from each other as can be for eyes of every kind. The heat map only gets darker, or lighter.
 """
 
 from __future__ import annotations
@@ -73,15 +74,15 @@ LIGHT = Theme(
     families={
         "input": ("#ffffff", "#333a44"),
         "output": ("#ffffff", "#333a44"),
-        "convolution": ("#d6e8f7", "#0072b2"),
-        "linear": ("#f5dfec", "#a8457f"),
-        "pooling": ("#fbe0d0", "#c45500"),
-        "normalization": ("#d5efe5", "#00805d"),
-        "activation": ("#fbf4c4", "#8f7a00"),
+        "convolution": ("#e3f3fd", "#007cc2"),
+        "linear": ("#e9c3da", "#200917"),
+        "pooling": ("#fdeee3", "#8f3c00"),
+        "normalization": ("#b4f9e6", "#008f68"),
+        "activation": ("#fdf9e3", "#a88d00"),
         "merge": ("#ffffff", "#14171c"),
-        "shape": ("#e9ebee", "#6b7480"),
-        "dropout": ("#efe6dc", "#86664a"),
-        "other": ("#eae6f6", "#6a51a3"),
+        "shape": ("#dee0e2", "#596169"),
+        "dropout": ("#f4f0ec", "#5d4732"),
+        "other": ("#d1c7e6", "#3c2768"),
         "group": ("#f0f2f5", "#5b6470"),
     },
     changes={
@@ -106,15 +107,15 @@ DARK = Theme(
     families={
         "input": ("#14171c", "#d5dae1"),
         "output": ("#14171c", "#d5dae1"),
-        "convolution": ("#123a57", "#56b4e9"),
-        "linear": ("#4a2440", "#e39ac8"),
-        "pooling": ("#4d2a12", "#f0904a"),
-        "normalization": ("#0f4235", "#3cc79a"),
-        "activation": ("#453d0c", "#e6d24a"),
+        "convolution": ("#103041", "#52c1ff"),
+        "linear": ("#361b2b", "#c6398e"),
+        "pooling": ("#4e2c13", "#ff9a52"),
+        "normalization": ("#134e3e", "#00ffba"),
+        "activation": ("#4e4413", "#ffdd29"),
         "merge": ("#14171c", "#eef1f5"),
-        "shape": ("#333a44", "#a3abb5"),
-        "dropout": ("#40342a", "#c8a684"),
-        "other": ("#352c56", "#b3a2e8"),
+        "shape": ("#2e3133", "#b7bdc2"),
+        "dropout": ("#393028", "#b49374"),
+        "other": ("#1e182a", "#8364c4"),
         "group": ("#272d36", "#9aa3af"),
     },
     changes={

@@ -1,6 +1,8 @@
 """Pictures as documents: well formed, escaped, the same everywhere."""
 
+import itertools
 import json
+import math
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -255,6 +257,37 @@ def test_texts_can_be_read_on_every_colour(theme):
     for part in range(101):
         fill = theme.heat_of(part / 100)
         assert contrast(theme.on(fill), fill) >= 4.5
+
+
+EYES = {
+    "usual": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
+    "protan": ((0.152286, 1.052583, -0.204868), (0.114503, 0.786281, 0.099216), (-0.003882, -0.048116, 1.051998)),
+    "deutan": ((0.367322, 0.860646, -0.227968), (0.280085, 0.672501, 0.047413), (-0.011820, 0.042940, 0.968881)),
+    "tritan": ((1.255528, -0.076749, -0.178779), (-0.078411, 0.930809, 0.147602), (0.004733, 0.691367, 0.303900)),
+}
+"""What eyes make of linear RGB (Machado, Oliveira and Fernandes 2009, severity 1)."""
+
+
+def seen(colour: str, eyes) -> tuple[float, float, float]:
+    """A colour in CIELAB, as eyes see it."""
+    parts = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    red, green, blue = (min(1.0, max(0.0, sum(a * b for a, b in zip(row, linear, strict=True)))) for row in eyes)
+    x = (0.4124 * red + 0.3576 * green + 0.1805 * blue) / 0.95047
+    y = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    z = (0.0193 * red + 0.1192 * green + 0.9505 * blue) / 1.08883
+    x, y, z = (v ** (1 / 3) if v > 0.008856 else 7.787 * v + 16 / 116 for v in (x, y, z))
+    return 116 * y - 16, 500 * (x - y), 200 * (y - z)
+
+
+@pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES)
+@pytest.mark.parametrize("eyes", EYES.values(), ids=EYES)
+@pytest.mark.parametrize(("what", "least"), [("families", 16), ("changes", 12)])
+def test_colours_are_told_apart_by_all_eyes(theme, eyes, what, least):
+    """A difference of 2 in CIELAB can be seen side by side, one of 10 at a glance."""
+    pairs = {name: pair for name, pair in getattr(theme, what).items() if name not in ("input", "output", "group")}
+    for (one, a), (two, b) in itertools.combinations(pairs.items(), 2):
+        assert max(math.dist(seen(a[k], eyes), seen(b[k], eyes)) for k in (0, 1)) >= least, (one, two)
 
 
 @pytest.mark.parametrize("theme", THEMES.values(), ids=THEMES)
