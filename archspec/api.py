@@ -225,7 +225,8 @@ def render(
     torch.
     Errors: SpecError; ArchspecError if it is too large or cannot be written; ValueError for an unknown option
     """
-    from archspec.drawing.picture import Look, Picture
+    from archspec.drawing.look import Look
+    from archspec.drawing.picture import Picture
 
     look = Look(
         depth=depth,

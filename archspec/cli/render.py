@@ -65,7 +65,8 @@ def render(
     import sys
     from pathlib import Path
 
-    from archspec.drawing.picture import Look, Picture, format_of, refuse_format
+    from archspec.drawing.look import Look
+    from archspec.drawing.picture import Picture, format_of, refuse_format
     from archspec.errors import ArchspecError
     from archspec.file import write_file
 

@@ -8,7 +8,8 @@ import pytest
 
 import archspec
 from archspec.drawing.comparison import compared
-from archspec.drawing.picture import Look, Picture
+from archspec.drawing.look import Look
+from archspec.drawing.picture import Picture
 from archspec.drawing.union import REMOVED, union
 from archspec.graph.match import match
 from tests.drawing.geometry import mistakes

@@ -7,7 +7,8 @@ import pytest
 import archspec
 from archspec.drawing.item import COLUMNS
 from archspec.drawing.layout import Placed
-from archspec.drawing.picture import Look, Picture
+from archspec.drawing.look import Look
+from archspec.drawing.picture import Picture
 from tests.drawing.geometry import mistakes
 from tests.drawing.graphs import chain_graph, dense_graph, random_graph
 

@@ -18,7 +18,8 @@ from hypothesis import HealthCheck, assume, given, settings
 
 import archspec
 from archspec.block import Primitive
-from archspec.drawing.picture import Look, Picture
+from archspec.drawing.look import Look
+from archspec.drawing.picture import Picture
 from archspec.drawing.theme import DARK, LIGHT
 from archspec.tensor import Shape
 from tests.drawing.browser import CHROMIUM, Opened, browser, opened

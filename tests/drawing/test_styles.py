@@ -9,7 +9,8 @@ import archspec
 from archspec.drawing.columns import line_of, placed_columns, size_of
 from archspec.drawing.compact import compact
 from archspec.drawing.comparison import compared
-from archspec.drawing.picture import Look, Picture
+from archspec.drawing.look import Look
+from archspec.drawing.picture import Picture
 from archspec.drawing.volumes import Scale, captions
 from archspec.errors import SpecError
 
