@@ -25,8 +25,7 @@ def compact(item: Item) -> Item:
     for edge in found:
         entering.setdefault(id(edge.target), []).append(edge)
     read = {id(edge.source) for edge in found}
-    ends = [box for box in boxes if id(box) not in read]
-    kept = [box for box in boxes if box in ends or not _is_minor(box, entering)]
+    kept = [box for box in boxes if id(box) not in read or not _is_minor(box, entering)]
     number = {id(box): place for place, box in enumerate(kept)}
     wires: list[Wire] = []
     for box in kept:

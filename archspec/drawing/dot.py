@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from archspec.drawing.colours import Colours
-from archspec.drawing.flat import closed_items, edges
-from archspec.drawing.item import Costs, Item
+from archspec.drawing.flat import FlatWriter, edges
+from archspec.drawing.item import Item
 from archspec.drawing.label import shape_text
 from archspec.drawing.svg import printable
-from archspec.graph.graph import Graph
 
 
 def quoted(text: str) -> str:
@@ -19,23 +17,15 @@ def quoted(text: str) -> str:
 
 
 @dataclass
-class DotWriter:
-    """Writes one network."""
+class DotWriter(FlatWriter):
+    """Writes one network as DOT."""
 
-    graph: Graph
-    item: Item
-    colours: Colours
-    costs: Costs
-    down: bool
-    edge_shapes: bool
-    background: str
-    lines: list[str] = field(default_factory=list)
-    clusters: int = 0
+    background: str = "transparent"
 
     def text(self) -> str:
         """The file."""
         theme = self.colours.theme
-        number = {id(box): place for place, box in enumerate(closed_items(self.item))}
+        number = self.numbers()
         self.lines = [
             f"digraph {quoted(self.graph.name)} {{",
             f"  rankdir={'TB' if self.down else 'LR'};",
@@ -66,12 +56,12 @@ class DotWriter:
             title = "  ".join(line.text for line in child.lines)
             style = "rounded,filled,dashed" if child.box.training_only else "rounded,filled"
             self.lines += [
-                f"{indent}subgraph cluster_{self.clusters} {{",
+                f"{indent}subgraph cluster_{self.groups} {{",
                 f"{indent}  label={quoted(title)}; labeljust=l; fontname={quoted('Arial')}; fontsize=11;",
                 f"{indent}  style={quoted(style)}; fillcolor={quoted(theme.group[0])};",
                 f"{indent}  color={quoted(theme.group_line)}; fontcolor={quoted(theme.text)};",
             ]
-            self.clusters += 1
+            self.groups += 1
             self._inside(child, number, indent + "  ")
             self.lines.append(f"{indent}}}")
 

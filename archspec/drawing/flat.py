@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from archspec.drawing.colours import Colours
 from archspec.drawing.diagram import BORDER, Wire
-from archspec.drawing.item import Item
+from archspec.drawing.item import Costs, Item
+from archspec.graph.graph import Graph
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,25 @@ class Edge:
     def dashed(self) -> bool:
         """Whether only training has it."""
         return self.source.box.training_only or self.target.box.training_only
+
+
+@dataclass
+class FlatWriter:
+    """Writes one network in a format that lays out by itself."""
+
+    graph: Graph
+    item: Item
+    colours: Colours
+    costs: Costs
+    down: bool
+    edge_shapes: bool
+    lines: list[str] = field(default_factory=list)
+    groups: int = 0
+    """How many open groups are written so far."""
+
+    def numbers(self) -> dict[int, int]:
+        """Identity of a closed box -> its number in the file."""
+        return {id(box): place for place, box in enumerate(closed_items(self.item))}
 
 
 def closed_items(item: Item) -> Iterator[Item]:

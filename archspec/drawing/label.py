@@ -115,10 +115,7 @@ def _width(node: Node) -> list[str]:
     """The channels or features a layer makes, and what its window steps over."""
     found = []
     fields = vars(node.block) if node.block else {}
-    if (
-        any(getattr(node.block, name, None) for name in ("out_channels", "out_features"))
-        or node.op == "depthwise_conv2d"
-    ):
+    if node.op == "depthwise_conv2d" or {"out_channels", "out_features"} & fields.keys():
         found.append(str(node.shape.width_of_place))
     window = node.window
     if window is not None and node.op in _FAMILY and {"kernel_size", "stride"} & fields.keys():

@@ -13,7 +13,7 @@ STYLES = ("default", "paper", "blocks")
 
 @dataclass(frozen=True)
 class Look:
-    """How a picture is to look."""
+    """How a picture is to look. Errors: ValueError for what is unknown, or does not go together"""
 
     depth: int | None = None
     """How many names of a path are drawn; groups below are closed. Unsaid, as many as stay easy to read."""

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
-from archspec.drawing.colours import Colours
-from archspec.drawing.flat import closed_items, edges
-from archspec.drawing.item import Costs, Item
+from archspec.drawing.flat import FlatWriter, closed_items, edges
+from archspec.drawing.item import Item
 from archspec.drawing.label import shape_text
 from archspec.drawing.svg import printable
-from archspec.graph.graph import Graph
 
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,:/×…_-+()²→−")
 
@@ -19,22 +15,12 @@ def quoted(text: str) -> str:
     return '"' + "".join(c if c in _PLAIN else f"#{ord(c)};" for c in printable(text)) + '"'
 
 
-@dataclass
-class MermaidWriter:
-    """Writes one network."""
-
-    graph: Graph
-    item: Item
-    colours: Colours
-    costs: Costs
-    down: bool
-    edge_shapes: bool
-    lines: list[str] = field(default_factory=list)
-    groups: int = 0
+class MermaidWriter(FlatWriter):
+    """Writes one network as a Mermaid flowchart."""
 
     def text(self) -> str:
         """The file."""
-        number = {id(box): place for place, box in enumerate(closed_items(self.item))}
+        number = self.numbers()
         self.lines = [f"flowchart {'TD' if self.down else 'LR'}"]
         self._inside(self.item, number, "  ")
         marked: list[tuple[int, str]] = []

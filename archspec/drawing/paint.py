@@ -50,6 +50,7 @@ class Painter:
 
     @property
     def theme(self) -> Theme:
+        """All colours there are."""
         return self.colours.theme
 
     def svg(self, panels: Sequence[Panel]) -> str:

@@ -66,12 +66,13 @@ class _View:
             self.diagram = diagram_of(found.graph, found.marks, found.readings)
         self.heading = self.title, self.subtitle
         """Of the whole, whatever is in focus."""
+        self.way = self.diagram.find(look.focus) if look.focus else ()
+        """The boxes that lead to the focus; empty without one, or if it is unknown."""
         if look.focus:
             self.title += f": {look.focus}"
-            way = self.diagram.find(look.focus)
-            if way and not self.gains:
-                costs = Costs(self.graph)
-                self.subtitle = f"{short(costs.params(way[-1]))} params, {short(costs.macs(way[-1]))} MACs"
+        if self.way and not self.gains:
+            costs = Costs(self.graph)
+            self.subtitle = f"{short(costs.params(self.way[-1]))} params, {short(costs.macs(self.way[-1]))} MACs"
         self.shower = Shower(
             self.diagram, partial(_is_above, self.depth), self._unfolds, look.columns, self.gains, len(graphs) > 1
         )
@@ -79,9 +80,8 @@ class _View:
     @cached_property
     def depth(self) -> int:
         """How many names of a path are drawn."""
-        way = self.diagram.find(self.look.focus) if self.look.focus else ()
-        if way:
-            focus = way[-1].children[0] if way[-1].kind == "fold" else way[-1]
+        if self.way:
+            focus = self.way[-1].children[0] if self.way[-1].kind == "fold" else self.way[-1]
             if self.look.depth is None:
                 return max(level(focus) + 1, comfortable_depth(focus))
             return level(focus) + self.look.depth
@@ -247,7 +247,7 @@ class Picture:
         view, look = self._only("dot"), self.look
         background = "transparent" if look.transparent else THEMES[look.theme].background
         about = (view.graph, view.item, self._colours, view.shower.costs)
-        return DotWriter(*about, look.down, look.edge_shapes, background).text()
+        return DotWriter(*about, look.down, look.edge_shapes, background=background).text()
 
     @property
     def mermaid(self) -> str:

@@ -1,13 +1,8 @@
-"""The order of what is inside a group: in which row each child goes, and in which order it stands there.
+"""All of a group's layout that needs no sizes: so it is the same however many of the children are open.
 
-This half of a layout knows no sizes, so it is the same however many of the children are open; `layout.py` does the
-rest. A plan's vertices are numbers: the children 0 ... n-1, then the in-ports, the out-ports, and bends. A bend is
-where a wire passes through a row; the wires of one value share their bends.
-
-Rows are longest paths from the top. The order in them is found by sweeps that put each vertex at the mean of its
-neighbours, with exchanges of neighbours in a row, and the order with the fewest crossings is kept (Sugiyama, Tagawa
-and Toda 1981). Then vertices are strung together that should stand exactly under one another (Brandes and Koepf
-2002): long wires first, so that they are straight, then the longest way through the group.
+A plan's vertices are numbers: the children 0 ... n-1, then the in-ports, the out-ports, and bends. A bend is where a
+wire passes through a row; the wires of one value share their bends. `skeleton.py` finds the rows and the bends,
+`order.py` the order in the rows, `strings.py` what stands exactly under one another; `layout.py` does the rest.
 """
 
 from __future__ import annotations
