@@ -6,7 +6,9 @@
     │   └── ShapeError    the shapes of its inputs do not fit
     ├── ExpressionError   an expression cannot be read or worked out; the spec adds where
     ├── PluginError       what a plugin brings cannot be had; what names it adds where
-    └── BuildError        a module cannot be built, or does not do what its spec says
+    ├── BuildError        a module cannot be built, or does not do what its spec says
+    ├── DataError         a dataset, or an image of it, cannot be read
+    └── RunError          a training run cannot begin, go on, or be read
 
 The helper that finds a mistake says what is wrong; the layer above adds where.
 """
@@ -192,6 +194,21 @@ class PluginError(ArchspecError):
 
 class BuildError(ArchspecError):
     """A module cannot be built, or does not do what its spec says."""
+
+
+class DataError(ArchspecError):
+    """A dataset, or an image of it, cannot be read."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(f"{message}\n  hint: {hint}" if hint else message)
+        self.message, self.hint = message, hint
+
+    def __reduce__(self) -> tuple[type[DataError], tuple[str, str]]:
+        return type(self), (self.message, self.hint)
+
+
+class RunError(DataError):
+    """A training run cannot begin, go on, or be read."""
 
 
 def did_you_mean(name: str, known: Iterable[str], listed: str = "") -> str:

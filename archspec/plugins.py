@@ -32,6 +32,16 @@ GROUPS = {
     "pass": "archspec.passes",
     "view": "archspec.views",
     "folder of specs": "archspec.specs",
+    "dataset": "archspec.datasets",
+    "order": "archspec.orders",
+    "transform": "archspec.transforms",
+    "mix": "archspec.mixes",
+    "loss": "archspec.losses",
+    "metric": "archspec.metrics",
+    "optimizer": "archspec.optimizers",
+    "schedule": "archspec.schedules",
+    "average": "archspec.averages",
+    "protocol": "archspec.protocols",
 }
 """What a plugin can bring, and the entry-point group for it."""
 

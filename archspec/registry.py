@@ -14,6 +14,7 @@ from pathlib import Path
 
 from archspec.block import Block
 from archspec.errors import PluginError
+from archspec.part import Part
 from archspec.plugins import Provider, Registry, subclass_of
 
 BUILT_IN = {
@@ -69,6 +70,66 @@ BUILT_IN = {
 
 BLOCKS: Registry[type[Block]] = Registry("op", BUILT_IN, subclass_of(Block, "op"))
 """op -> class: built-in, of plugins, or added from a file."""
+
+
+PARTS: dict[str, dict[str, str]] = {
+    "dataset": {
+        "cifar10": "cifar:Cifar10",
+        "cifar100": "cifar:Cifar100",
+        "image_folder": "folder:ImageFolder",
+        "imagenet": "folder:ImageNet",
+        "synthetic": "synthetic:Synthetic",
+    },
+    "order": {"shuffle": "Shuffle", "sequential": "Sequential", "repeated": "Repeated"},
+    "transform": {
+        "area_crop": "area_crop:AreaCrop",
+        "center_crop": "crop:CenterCrop",
+        "flip": "flip:Flip",
+        "normalize": "mean:Normalize",
+        "pad": "pad:Pad",
+        "pca_lighting": "lighting:PcaLighting",
+        "photometric": "photometric:Photometric",
+        "random_crop": "crop:RandomCrop",
+        "random_erase": "erase:RandomErase",
+        "resize": "resize:Resize",
+        "rotate": "rotate:Rotate",
+        "subtract_mean": "mean:SubtractMean",
+        "trivial_augment": "trivial_augment:TrivialAugment",
+    },
+    "mix": {"mixup": "Mixup", "cutmix": "Cutmix"},
+    "loss": {"cross_entropy": "CrossEntropy", "binary_cross_entropy": "BinaryCrossEntropy"},
+    "metric": {"top1_error": "Top1Error", "top5_error": "Top5Error"},
+    "optimizer": {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop"},
+    "schedule": {
+        "constant": "Constant",
+        "cosine": "Cosine",
+        "linear": "Linear",
+        "multi_step": "MultiStep",
+        "plateau": "Plateau",
+        "poly": "Poly",
+        "step": "Step",
+    },
+    "average": {"ema": "ExponentialAverage", "mean": "Mean"},
+    "protocol": {
+        "center_crop": "whole:CenterCropView",
+        "fully_convolutional": "crops:FullyConvolutional",
+        "googlenet_144": "crops:GoogLeNet144",
+        "ten_crop": "crops:TenCrop",
+        "ten_random_crops": "crops:TenRandomCrops",
+        "whole": "whole:Whole",
+    },
+}
+"""Kind of a recipe's parts -> op -> module:class, or class where all of a kind are in one module."""
+
+
+def _part_registry(kind: str) -> Registry[type[Part]]:
+    home = f"archspec.parts.{kind}"
+    paths = {op: f"{home}.{where}" if ":" in where else f"{home}:{where}" for op, where in PARTS[kind].items()}
+    return Registry(kind, paths, subclass_of(Part, "op"))
+
+
+RECIPE_PARTS: dict[str, Registry[type[Part]]] = {kind: _part_registry(kind) for kind in PARTS}
+"""Kind of a recipe's parts -> op -> class: built-in, or of plugins."""
 
 
 def blocks_of(path: str | os.PathLike[str]) -> tuple[dict[str, type[Block]], Provider]:

@@ -53,7 +53,7 @@ def _open(name: str) -> tuple[Source, Path | None]:
         return decode(sys.stdin.buffer.read(MAX_BYTES + 1), "<stdin>"), None
     if is_path(name):
         path = Path(name)
-        return _read_file(path, name), path.parent
+        return read_file(path, name), path.parent
     try:
         found = on_shelf(f"{name}.yaml")
     except PluginError as error:
@@ -62,7 +62,7 @@ def _open(name: str) -> tuple[Source, Path | None]:
         hint = f"to name a file, write ./{name}" if Path(name).exists() else _missing_spec(name)
         raise SpecError([Problem("missing-file", f"{name}: no spec of this name in the zoo", hint=hint)])
     shelf, path = found
-    return _read_file(path, _display(path)), shelf.folder
+    return read_file(path, display(path)), shelf.folder
 
 
 def _missing_spec(name: str) -> str:
@@ -72,7 +72,7 @@ def _missing_spec(name: str) -> str:
     return known_home("spec", name) or near or did_you_mean(name, names, "the zoo")
 
 
-def _display(path: Path) -> str:
+def display(path: Path) -> str:
     """A path as a user would type it from here."""
     try:
         return str(path.resolve().relative_to(Path.cwd()))
@@ -80,7 +80,8 @@ def _display(path: Path) -> str:
         return str(path)
 
 
-def _read_file(path: Path, name: str) -> Source:
+def read_file(path: Path, name: str) -> Source:
+    """The text of a file, under the name the user knows it by. Errors: SpecError"""
     try:
         with path.open("rb") as file:
             return decode(file.read(MAX_BYTES + 1), name)
@@ -194,10 +195,10 @@ class _Joiner:
             self.problems.append(Problem("outside-folder", message, value.position, hint="copy it beside the spec"))
             return None
         if real in self.open or len(self.open) > 20:
-            chain = " -> ".join(_display(opened) for opened in [*self.open, real])
+            chain = " -> ".join(display(opened) for opened in [*self.open, real])
             raise SpecError([Problem("extends-cycle", f"`{what}` comes back to itself: {chain}", value.position)])
         self.open.append(real)
-        return _read_file(path, _display(path)), path.parent
+        return read_file(path, display(path)), path.parent
 
     def _find(self, name: str, folder: Path | None) -> Path | None:
         """A file beside the spec, else in the zoo or a plugin. Errors: PluginError if two of these have it"""

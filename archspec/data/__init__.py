@@ -1,0 +1,1 @@
+"""Images of a dataset -> groups of floats on the device."""

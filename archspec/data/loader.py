@@ -1,0 +1,93 @@
+"""Groups made ready by worker processes. Nothing depends on how many there are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from archspec.data.pipeline import Batch, Pipeline, batched
+from archspec.data.stream import Group
+from archspec.errors import ArchspecError, DataError
+from archspec.image import Image
+from archspec.part import Images
+
+
+class Presented:
+    """Makes the batch of a group: each image changed as its presentation says."""
+
+    def __init__(self, images: Images, pipeline: Pipeline, seed: int, skip: bool) -> None:
+        self.images, self.pipeline, self.seed, self.skip = images, pipeline, seed, skip
+
+    def __call__(self, group: Group) -> Batch | None:
+        """The batch, or None where there are no images. Errors: DataError"""
+        found: list[Image] = []
+        targets: list[int] = []
+        bad: list[str] = []
+        for epoch, index, repeat in group.presentations:
+            try:
+                found.append(self._image(epoch, index, repeat))
+                targets.append(self.images.target(index))
+            except DataError as error:
+                if not self.skip:
+                    raise
+                bad.append(error.message)
+        sizes = {(image.height, image.width) for image in found}
+        if len(sizes) > 1:
+            shown = " and ".join(f"{h}x{w}" for h, w in sorted(sizes)[:2])
+            raise DataError(f"images of one batch differ in size: {shown}", "end `augment` with a crop of one size")
+        return batched(found, targets, bad) if found else None
+
+    def _image(self, epoch: int, index: int, repeat: int) -> Image:
+        image = self.images.image(index)
+        try:
+            return self.pipeline(image, self.seed, epoch, index, repeat)
+        except DataError:
+            raise
+        except ArchspecError as error:
+            raise DataError(f"{self.images.name(index)}: {error}") from None
+
+
+class _Keyed(Dataset[Any]):
+    """A function as a dataset of torch, whose keys are the function's arguments."""
+
+    def __init__(self, make: Callable[[Any], Any]) -> None:
+        self.make = make
+
+    def __getitem__(self, key: Any) -> Any:
+        try:
+            return self.make(key)
+        except ArchspecError as error:  # torch would wrap an error of a worker into its traceback
+            return error
+
+
+def loaded(make: Callable[[Any], Any], keys: Iterable[Any], workers: int, pin: bool = False) -> Iterator[Any]:
+    """What a function makes of keys, in their order, by worker processes or here. Errors: what the function raises"""
+    if workers == 0:
+        yield from map(make, keys)
+        return
+    loader = DataLoader(
+        _Keyed(make),
+        batch_size=None,
+        sampler=keys,
+        num_workers=workers,
+        collate_fn=_same,
+        worker_init_fn=_one_thread,
+        generator=torch.Generator(),  # else torch's own is drawn from
+        pin_memory=False,
+        prefetch_factor=4,
+    )
+    for made in loader:
+        if isinstance(made, ArchspecError):
+            raise made
+        yield made
+
+
+def _same(made: Any) -> Any:
+    return made
+
+
+def _one_thread(worker: int) -> None:
+    torch.set_num_threads(1)

@@ -1,0 +1,1 @@
+"""The built-in parts of recipes: transforms, optimizers, schedules, protocols, ..., one concept per file."""

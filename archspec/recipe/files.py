@@ -1,0 +1,128 @@
+"""Finding, joining and setting recipes: by path, or by name from the zoo and plugins."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping as Dict
+from pathlib import Path
+from typing import Any
+
+from archspec.errors import PluginError, Position, Problem, Source, SpecError, did_you_mean
+from archspec.recipe.document import Loaded
+from archspec.recipe.parse import check_version, parse_recipe
+from archspec.recipe.tree import copied, joined, put
+from archspec.spec.files import display, is_path, read_file
+from archspec.spec.reader import MAX_BYTES, Mapping, Scalar, Value, decode, plain, read
+from archspec.spec.shelves import on_shelf, shelves
+
+FOLDER = "recipes"
+"""Of a shelf: where its recipes stand."""
+OWN = ("recipe", "name", "paper", "description", "reported")
+"""Sections that a child does not inherit."""
+
+
+def recipe_names() -> list[str]:
+    """Names of all recipes that can be named without a path."""
+    found = [path.stem for shelf in shelves() for path in sorted((shelf.folder / FOLDER).glob("*.yaml"))]
+    return list(dict.fromkeys(found))
+
+
+def load_recipe(
+    name: str | os.PathLike[str] | None = None, settings: Dict[str, Any] | None = None, text: str | None = None
+) -> Loaded:
+    """The recipe of a path, of a name from the zoo, of standard input (`-`), or of a text.
+
+    `settings` are values by path, such as `optimizer.lr`: texts as typed, in YAML, or data.
+    Errors: SpecError with every problem
+    """
+    if text is not None:
+        source, folder = Source("<text>", text), None
+    else:
+        source, folder = _open(os.fspath(name) if name is not None else "-")
+    problems: list[Problem] = []
+    root = copied(_joined(source, folder, []))
+    assert isinstance(root, Mapping)
+    for path, value in (settings or {}).items():
+        given = _given(path, value)
+        problem = put(root, path, given)
+        if problem:
+            problems.append(problem)
+    found = parse_recipe(root, problems)
+    if problems or found is None:
+        raise SpecError(problems)
+    return found
+
+
+def _given(path: str, value: Any) -> Value:
+    """A value that is set, as if it had been written."""
+    from archspec.spec.writer import flow
+
+    text = value if isinstance(value, str) else flow(value)
+    source = Source(f"--set {path}", text)
+    try:
+        return read(source) if text.strip() else Scalar(Position(source, 1, 1), "", None, True)
+    except SpecError:
+        return Scalar(Position(source, 1, 1), text, text, True)
+
+
+def _open(name: str) -> tuple[Source, Path | None]:
+    if name == "-":
+        return decode(sys.stdin.buffer.read(MAX_BYTES + 1), "<stdin>"), None
+    if is_path(name):
+        return read_file(Path(name), name), Path(name).parent
+    path = _on_shelf(name)
+    if path is None:
+        names = recipe_names()
+        hint = f"to name a file, write ./{name}" if Path(name).exists() else did_you_mean(name, names, "recipes")
+        raise SpecError([Problem("missing-file", f"{name}: no recipe of this name", hint=hint)])
+    return read_file(path, display(path)), path.parent
+
+
+def _on_shelf(name: str) -> Path | None:
+    try:
+        found = on_shelf(f"{FOLDER}/{name}.yaml")
+    except PluginError as error:
+        raise SpecError([error.problem()]) from error
+    return found[1] if found else None
+
+
+def _joined(source: Source, folder: Path | None, above: list[Path]) -> Mapping:
+    """The mapping of a recipe in which what it extends is worked in. Errors: SpecError"""
+    problems: list[Problem] = []
+    root = check_version(read(source), "a recipe", problems)
+    parent = root.get("extends")
+    if parent is None:
+        return root
+    path = _followed(parent, folder, above)
+    inherited = _joined(read_file(path, display(path)), path.parent, [*above, path.resolve()])
+    entries = {name: entry for name, entry in inherited.entries.items() if name not in OWN}
+    for name, (key, value) in root.entries.items():
+        if name != "extends":
+            entries[name] = (key, joined(entries[name][1], value) if name in entries else value)
+    return Mapping(root.position, entries, inherited.size + root.size)
+
+
+def _followed(value: Value, folder: Path | None, above: list[Path]) -> Path:
+    """The file that `extends` names: beside the recipe, or a recipe of the zoo or a plugin. Errors: SpecError"""
+
+    def refuse(slug: str, message: str, hint: str = "") -> SpecError:
+        return SpecError([Problem(slug, message, value.position, hint=hint)])
+
+    if not isinstance(value, Scalar) or not isinstance(value.value, str) or not value.text:
+        raise refuse("bad-section", f"`extends` names a recipe, found {plain(value)!r}")
+    name = value.text if is_path(value.text) else f"{value.text}.yaml"
+    beside = folder / name if folder is not None else None
+    path = beside if beside is not None and beside.is_file() else _on_shelf(value.text)
+    if path is None:
+        message = f"`extends` names {value.text}, which is neither beside this recipe nor in the zoo"
+        raise refuse("missing-file", message, did_you_mean(value.text, recipe_names(), "recipes"))
+    real = path.resolve()
+    allowed = [shelf.folder.resolve() for shelf in shelves()]
+    allowed += [folder.resolve()] if folder is not None else []
+    if not any(real.is_relative_to(base) for base in allowed):
+        raise refuse("outside-folder", f"`extends` names {value.text}, outside the recipe's folder", "copy it beside it")
+    if real in above or len(above) > 20:
+        chain = " -> ".join(display(opened) for opened in [*above, real])
+        raise refuse("extends-cycle", f"`extends` comes back to itself: {chain}")
+    return path

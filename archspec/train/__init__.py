@@ -1,0 +1,1 @@
+"""Recipes at work: a loop that yields records, and runs in folders."""

@@ -1,0 +1,38 @@
+"""How a recipe is executed: what depends on the machine, and is no part of a recipe."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Count = Annotated[int, Field(ge=0)]
+Some = Annotated[int, Field(ge=1)]
+
+
+class Execution(BaseModel):
+    """Settings of the machine. Results depend on them only in the last digits."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    device: str = "cpu"
+    """Where the network is: cpu, cuda, cuda:1, ..."""
+    precision: Literal["fp32", "tf32", "bf16", "fp16", "fp64"] = "fp32"
+    """Of the network's arithmetic; weights stay in fp32, or are fp64."""
+    compile: bool = False
+    """Whether torch.compile makes the network faster."""
+    channels_last: bool = False
+    """Whether maps are laid out N x H x W x C."""
+    deterministic: bool = False
+    """Whether only operations are used that give the same bits every time."""
+    workers: Count = 0
+    """Processes that make images ready; 0: the main one does."""
+    log_every: Some = 50
+    """Steps between records."""
+    checkpoint_every: Some = 1000
+    """Steps between checkpoints."""
+    keep: Some = 2
+    """Checkpoints that are kept."""
+    test_batch: Some = 128
+    """Views in one forward pass of a test."""
+    on_bad_image: Literal["error", "skip"] = "error"
+    """What happens at an image that cannot be read."""
