@@ -128,9 +128,7 @@ class Transform(Part, kind="transform"):
         """The pixel, one value per channel, that it takes to 0; None where it is not a subtraction of a mean."""
         return None
 
-    def apply(
-        self, pixels: Tensor, drawn: Tensor, marks: Tensor, fitted: Mapping[str, Tensor], zero: Tensor
-    ) -> Tensor:
+    def apply(self, pixels: Tensor, drawn: Tensor, marks: Tensor, fitted: Mapping[str, Tensor], zero: Tensor) -> Tensor:
         """Images as floats, changed.
 
         Shape: pixels N x 3 x H x W; drawn N x (numbers drawn); marks N x 5, of `archspec.image.Mark`'s fields in

@@ -20,13 +20,14 @@ LAYERS = [
     ["errors"],
     ["file"],
     ["plugins"],
-    ["tensor"],
+    ["tensor", "length", "draw", "image"],
     ["initializers"],
-    ["block", "view"],
+    ["block", "view", "part"],
     ["ops"],
-    ["blocks"],
+    ["blocks", "parts"],
     ["registry"],
     ["spec"],
+    ["recipe"],
     ["graph"],
     ["views"],
     ["drawing"],
@@ -34,6 +35,8 @@ LAYERS = [
     ["notebook"],
     ["api"],
     ["testing"],
+    ["data"],
+    ["train"],
     ["cli"],
 ]
 """Bottom up: an import may only go down, or stay within its own package."""
@@ -42,7 +45,7 @@ LEVELS = {name: level for level, names in enumerate(LAYERS) for name in names}
 FACADE = {"__init__", "__main__"}
 """The package's own doors, which belong to no layer."""
 
-HOMES = {"torch": {"lowering", "ops", "testing"}, "networkx": {"graph"}, "yaml": {"spec"}}
+HOMES = {"torch": {"lowering", "ops", "testing", "data", "train"}, "networkx": {"graph"}, "yaml": {"spec"}}
 """Where a library may be imported at module level."""
 
 

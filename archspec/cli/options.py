@@ -29,6 +29,19 @@ def settings(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
     return found
 
 
+def recipe_settings(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
+    """`--set optimizer.lr=0.05`: values of a recipe by path, as they are typed."""
+    found: dict[str, Any] = {}
+    for text in values:
+        path, equals, value = text.partition("=")
+        if not equals or not path:
+            raise click.BadParameter(f"write PATH=VALUE, such as optimizer.lr=0.05, found {text!r}")
+        if path in found:
+            raise click.BadParameter(f"{path} is given twice")
+        found[path] = value
+    return found
+
+
 def sizes(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, list[int]]:
     """`--input image=3x320x320`: the shape of an input, without the batch axis."""
     found: dict[str, list[int]] = {}

@@ -21,8 +21,12 @@ class CrossEntropy(Loss, op="cross_entropy"):
     def total(self, output: Tensor, target: Tensor) -> Tensor:
         from torch.nn import functional as F
 
-        return F.cross_entropy(output.float() if output.element_size() < 4 else output, target, reduction="sum",
-                               label_smoothing=self.label_smoothing)
+        return F.cross_entropy(
+            output.float() if output.element_size() < 4 else output,
+            target,
+            reduction="sum",
+            label_smoothing=self.label_smoothing,
+        )
 
 
 class BinaryCrossEntropy(Loss, op="binary_cross_entropy"):

@@ -58,7 +58,7 @@ class Poly(Schedule, op="poly"):
     """The power."""
 
     def factor_at(self, t: float, total: float, calendar: Calendar) -> float:
-        return (1.0 - min(t / total, 1.0)) ** self.power
+        return float((1.0 - min(t / total, 1.0)) ** self.power)
 
 
 class Cosine(Schedule, op="cosine"):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from archspec.errors import Problem, did_you_mean
-from archspec.part import Schedule, Transform
+from archspec.part import Transform
 from archspec.parts.schedule import Plateau
 from archspec.recipe.document import Recipe
 from archspec.recipe.tree import at_path
@@ -85,7 +87,12 @@ def _check_metrics(recipe: Recipe, report: _Reporter) -> None:
     for number, row in enumerate(recipe.reported):
         if row.protocol not in recipe.evaluate:
             message = f"`protocol` must be one of `evaluate`, found {row.protocol}"
-            report("unknown-protocol", message, ("reported", number, "protocol"), did_you_mean(row.protocol, recipe.evaluate))
+            report(
+                "unknown-protocol",
+                message,
+                ("reported", number, "protocol"),
+                did_you_mean(row.protocol, recipe.evaluate),
+            )
         extra = row.model_extra or {}
         for name, value in extra.items():
             if isinstance(value, bool) or not isinstance(value, int | float):
@@ -104,13 +111,13 @@ def _check_images(recipe: Recipe, report: _Reporter) -> None:
             _check_warps(own, report)
 
 
-def _check_warps(transforms: list[tuple[tuple[str | int, ...], Transform]], report: _Reporter) -> None:
+def _check_warps(transforms: Sequence[tuple[tuple[str | int, ...], Transform]], report: _Reporter) -> None:
     waiting = ""
     for path, transform in transforms:
         if waiting and transform.op in WARPS:
-            message = f"`{transform.op}` moves pixels, so it cannot come after `{waiting}`, which depends on their place"
+            message = (
+                f"`{transform.op}` moves pixels, so it cannot come after `{waiting}`, which depends on their place"
+            )
             report("bad-order", message, path, f"put `{transform.op}` before it")
         if transform.placed:
             waiting = transform.op
-
-

@@ -96,7 +96,8 @@ def _joined(source: Source, folder: Path | None, above: list[Path]) -> Mapping:
         return root
     path = _followed(parent, folder, above)
     inherited = _joined(read_file(path, display(path)), path.parent, [*above, path.resolve()])
-    entries = {name: entry for name, entry in inherited.entries.items() if name not in OWN}
+    entries = {name: root.entries[name] for name in OWN[:4] if name in root.entries}
+    entries |= {name: entry for name, entry in inherited.entries.items() if name not in OWN}
     for name, (key, value) in root.entries.items():
         if name != "extends":
             entries[name] = (key, joined(entries[name][1], value) if name in entries else value)
@@ -121,7 +122,9 @@ def _followed(value: Value, folder: Path | None, above: list[Path]) -> Path:
     allowed = [shelf.folder.resolve() for shelf in shelves()]
     allowed += [folder.resolve()] if folder is not None else []
     if not any(real.is_relative_to(base) for base in allowed):
-        raise refuse("outside-folder", f"`extends` names {value.text}, outside the recipe's folder", "copy it beside it")
+        raise refuse(
+            "outside-folder", f"`extends` names {value.text}, outside the recipe's folder", "copy it beside it"
+        )
     if real in above or len(above) > 20:
         chain = " -> ".join(display(opened) for opened in [*above, real])
         raise refuse("extends-cycle", f"`extends` comes back to itself: {chain}")

@@ -38,7 +38,7 @@ class Processes:
             mine = [tensor for tensor in tensors if tensor.dtype == dtype]
             flat = torch.cat([tensor.reshape(-1) for tensor in mine])
             dist.all_reduce(flat)
-            for tensor, part in zip(mine, flat.split([tensor.numel() for tensor in mine]), strict=True):
+            for tensor, part in zip(mine, torch.split(flat, [tensor.numel() for tensor in mine]), strict=True):
                 tensor.copy_(part.view(tensor.shape))
 
     def agree(self, what: str, value: str) -> None:
@@ -55,6 +55,13 @@ class Processes:
         found: list[Any] = [None] * self.world
         dist.all_gather_object(found, value)
         return found
+
+    def any(self, mine: bool) -> bool:
+        """Whether it is so for any process; every process asks at the same time."""
+        if self.world == 1:
+            return mine
+        flag = torch.tensor([float(mine)], device="cuda" if dist.get_backend() == "nccl" else "cpu")
+        return bool(self.sum(flag).item())
 
     def wait(self) -> None:
         if self.world > 1:

@@ -17,7 +17,7 @@ MIB = 2**20
 class MemoryView(View, name="memory"):
     """The memory that training and inference take, for several batch sizes, from shapes alone."""
 
-    batches: Annotated[list[Count], Field(min_length=1)] = [1, 8, 32, 128]  # noqa: RUF012 - Pydantic copies it
+    batches: Annotated[list[Count], Field(min_length=1)] = [1, 8, 32, 128]
     """Batch sizes."""
     dtype: Literal["float32", "bfloat16", "float16", "float64"] = "float32"
     """Of values and parameters."""

@@ -100,7 +100,7 @@ class Records:
 
     @cached_property
     def fingerprint(self) -> str:
-        return hashlib.sha256(self._records).hexdigest()[:32]
+        return hashlib.sha256(self._records.tobytes()).hexdigest()[:32]
 
     def __len__(self) -> int:
         return len(self._targets)

@@ -99,7 +99,8 @@ class Shapes:
         bits = np.random.Philox(key=int.from_bytes(digest("noise", self.split, index)[:8], "little"))
         noise = np.random.Generator(bits).normal(0.0, self.noise, (self.size, self.size, 3))
         picture = ground * (1 - cover) + paint * cover + slope + noise
-        return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+        found: Array = np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+        return found
 
 
 def distance(shape: str, u: Array, v: Array) -> Array:
@@ -125,4 +126,5 @@ def distance(shape: str, u: Array, v: Array) -> Array:
         return np.maximum(box, stripe_v)
     if shape == "columns":
         return np.maximum(box, stripe_u)
-    return np.maximum(box, -np.sign((u * 1.2) % 1 - 0.5) * np.sign((v * 1.2) % 1 - 0.5) * 0.3)
+    checks: Array = np.maximum(box, -np.sign((u * 1.2) % 1 - 0.5) * np.sign((v * 1.2) % 1 - 0.5) * 0.3)
+    return checks

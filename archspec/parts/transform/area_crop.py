@@ -19,7 +19,7 @@ TRIES = 10
 
 
 class AreaCrop(Transform, op="area_crop"):
-    """A rectangle of random area and aspect, anywhere in the image, resized to a square (Szegedy et al. 2014, section 6).
+    """A random rectangle of the image, resized to a square (Szegedy et al. 2014, section 6).
 
     A shape that does not fit is drawn again, ten times; then the largest middle part with an allowed aspect is taken.
     """
@@ -29,7 +29,7 @@ class AreaCrop(Transform, op="area_crop"):
     aspect: Annotated[list[Annotated[float, Field(gt=0)]], Pair]
     """Least and greatest width by height."""
     aspect_drawn: Literal["log_uniform", "uniform", "uniform_swapped"]
-    """The logarithm of the aspect uniform, as torchvision; the aspect; or that, and width and height exchanged by a coin."""
+    """Its logarithm uniform, as torchvision; the aspect itself; or that, width and height exchanged by a coin."""
     size: Side
     """Side of the square."""
     interpolation: Interpolation | Annotated[list[Interpolation], Field(min_length=1)]

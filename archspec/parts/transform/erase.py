@@ -53,9 +53,7 @@ class RandomErase(Transform, op="random_erase"):
     def central(self) -> None:
         return None
 
-    def apply(
-        self, pixels: Tensor, drawn: Tensor, marks: Tensor, fitted: Mapping[str, Tensor], zero: Tensor
-    ) -> Tensor:
+    def apply(self, pixels: Tensor, drawn: Tensor, marks: Tensor, fitted: Mapping[str, Tensor], zero: Tensor) -> Tensor:
         import torch
 
         top, left, bottom, right = drawn[:, :, None].unbind(1)

@@ -33,7 +33,7 @@ class Components(BaseModel):
 
 
 class PcaLighting(Transform, op="pca_lighting"):
-    """Adds multiples of the principal components of colour, the same at every pixel (Krizhevsky et al. 2012, section 4.1).
+    """Adds multiples of the principal components of colour (Krizhevsky et al. 2012, section 4.1), the same everywhere.
 
     The multiples are a_i * l_i, with a_i from a Gaussian, drawn once per presentation, and l_i the eigenvalue, as the
     paper prints, or its root, as its author's code has it.
@@ -74,9 +74,7 @@ class PcaLighting(Transform, op="pca_lighting"):
         signs = torch.where(vectors.sum(0) < 0, -1.0, 1.0)
         return {"values": values.flip(0).float(), "vectors": (vectors * signs).flip(1).float()}
 
-    def apply(
-        self, pixels: Tensor, drawn: Tensor, marks: Tensor, fitted: Mapping[str, Tensor], zero: Tensor
-    ) -> Tensor:
+    def apply(self, pixels: Tensor, drawn: Tensor, marks: Tensor, fitted: Mapping[str, Tensor], zero: Tensor) -> Tensor:
         if self.components == "fitted":
             values, vectors = fitted["values"].to(pixels), fitted["vectors"].to(pixels)
         else:

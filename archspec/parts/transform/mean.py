@@ -65,16 +65,16 @@ class SubtractMean(Transform, op="subtract_mean"):
         mean = torch.tensor(self.values) if self.values is not None else fitted["mean"]
         return mean.mean((1, 2)) if mean.dim() == 3 else mean
 
-    def apply(
-        self, pixels: Tensor, drawn: Tensor, marks: Tensor, fitted: Mapping[str, Tensor], zero: Tensor
-    ) -> Tensor:
+    def apply(self, pixels: Tensor, drawn: Tensor, marks: Tensor, fitted: Mapping[str, Tensor], zero: Tensor) -> Tensor:
+        import torch
+
         mean = fitted["mean"].to(pixels) if self.fits else None
         if mean is None or mean.dim() == 1:
             return pixels - self.zero(fitted).to(pixels)[:, None, None]
-        frames = marks[:, :2].unique(dim=0)
+        frames = torch.unique(marks[:, :2], dim=0)
         if frames.tolist() != [list(mean.shape[1:])]:
             return pixels - mean.mean((1, 2))[:, None, None]
-        if len(marks.unique(dim=0)) == 1 and marks[0].tolist() == [*pixels.shape[2:], 0, 0, 1]:
+        if len(torch.unique(marks, dim=0)) == 1 and marks[0].tolist() == [*pixels.shape[2:], 0, 0, 1]:
             return pixels - mean
         from archspec.parts.transform.place import places
 
@@ -99,9 +99,7 @@ class Normalize(Transform, op="normalize"):
 
         return torch.tensor(self.mean) * 255.0
 
-    def apply(
-        self, pixels: Tensor, drawn: Tensor, marks: Tensor, fitted: Mapping[str, Tensor], zero: Tensor
-    ) -> Tensor:
+    def apply(self, pixels: Tensor, drawn: Tensor, marks: Tensor, fitted: Mapping[str, Tensor], zero: Tensor) -> Tensor:
         scale = pixels.new_tensor([1.0 / (255.0 * std) for std in self.std])
         shift = pixels.new_tensor([-mean / std for mean, std in zip(self.mean, self.std, strict=True)])
         return pixels * scale[:, None, None] + shift[:, None, None]

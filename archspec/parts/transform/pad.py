@@ -29,11 +29,9 @@ class Pad(Transform, op="pad"):
     def __call__(self, image: Image, draw: Draw) -> Image:
         return image.wait().padded(self.size)
 
-    def apply(
-        self, pixels: Tensor, drawn: Tensor, marks: Tensor, fitted: Mapping[str, Tensor], zero: Tensor
-    ) -> Tensor:
+    def apply(self, pixels: Tensor, drawn: Tensor, marks: Tensor, fitted: Mapping[str, Tensor], zero: Tensor) -> Tensor:
         from archspec.parts.transform.place import places
 
-        rows, columns, inside = places(marks, pixels.shape[2], pixels.shape[3])
+        _, _, inside = places(marks, pixels.shape[2], pixels.shape[3])
         value = zero if self.fill == "mean" else zero.new_full((3,), self.fill)
         return pixels.where(inside[:, None], value.to(pixels)[:, None, None])

@@ -44,9 +44,7 @@ class Photometric(Transform, op="photometric"):
     def central(self) -> None:
         return None
 
-    def apply(
-        self, pixels: Tensor, drawn: Tensor, marks: Tensor, fitted: Mapping[str, Tensor], zero: Tensor
-    ) -> Tensor:
+    def apply(self, pixels: Tensor, drawn: Tensor, marks: Tensor, fitted: Mapping[str, Tensor], zero: Tensor) -> Tensor:
         import torch
 
         factors = drawn[:, :3].to(pixels)

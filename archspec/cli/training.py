@@ -1,0 +1,169 @@
+"""What `archspec train` does once its options are read."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from archspec.cli.options import WeightsOptions
+from archspec.graph.graph import Graph
+from archspec.recipe.document import Loaded
+from archspec.train.execution import Execution
+from archspec.train.job import Job, prepare_job, prepare_module
+from archspec.train.loop import Record, train
+from archspec.train.processes import Processes, join
+from archspec.train.run import Run, begin, opened, record, resume, start
+from archspec.train.state import State
+
+
+@dataclass(frozen=True)
+class Command:
+    """A run to begin."""
+
+    graph: Graph
+    loaded: Loaded
+    machine: dict[str, Any]
+    data: Path | None
+    folder: Path | None
+    weights: WeightsOptions
+
+
+def go_train(command: Command) -> None:
+    """Begin a run and train. Errors: ArchspecError"""
+    execution, processes = _joined(command.machine)
+    job = prepare_job(command.graph, command.loaded.recipe, command.data, execution, processes)
+    module = prepare_module(
+        job,
+        weights=command.weights.file,
+        rename=command.weights.rename,
+        allow_missing=command.weights.allow_missing,
+        allow_unexpected=command.weights.allow_unexpected,
+    )
+    told: list[Any] = [None]
+    if processes.is_first:
+        told = [begin(command.folder, command.graph, command.loaded, execution, command.data).folder]
+    run = Run(processes.told(told[0])[0])
+    state = start(run, job, module)
+    _go(run, job, state, [])
+
+
+def go_on(folder: Path, machine: dict[str, Any], data: Path | None) -> None:
+    """Go on with a run that stopped. Errors: ArchspecError"""
+    run = opened(folder)
+    if run.is_finished:
+        click.echo(f"{folder}: the run is finished; its weights are {run.weights}")
+        return
+    kept = run.settings()
+    held = kept.pop("data")
+    execution, processes = _joined({**kept, **machine})
+    graph, loaded = run.graph(), run.recipe()
+    job = prepare_job(graph, loaded.recipe, data or (Path(held) if held else None), execution, processes)
+    state = start(run, job, prepare_module(job))
+    _go(run, job, state, resume(run, job, state))
+
+
+def _joined(machine: dict[str, Any]) -> tuple[Execution, Processes]:
+    processes, device = join(machine.get("device", "cpu"))
+    execution = Execution(**{**machine, "device": device})
+    from archspec.train.machine import applied
+
+    applied(execution)
+    return execution, processes
+
+
+def _go(run: Run, job: Job, state: State, said: list[str]) -> None:
+    """Train to the end or to a signal, and show how it goes."""
+    stopped: list[int] = []
+    for kind in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(kind, lambda number, _: stopped.append(number))
+    show = Progress(job, state) if job.processes.is_first else None
+    if show:
+        show.say(f"{job.graph.name} by {job.recipe.name} in {run.folder}")
+        for line in said:
+            show.say(line)
+    for one in record(run, job, state, train(job, state, lambda: job.processes.any(bool(stopped)))):
+        if show:
+            show(one)
+    if show:
+        show.end()
+        if state.bad_images:
+            click.echo(f"left out {state.bad_images} presentations of images that cannot be read")
+        if state.step == job.total:
+            click.echo(f"finished: {run.weights}")
+        else:
+            click.echo(f"stopped at step {state.step:,} of {job.total:,}: archspec train --resume {run.folder}")
+    if stopped and state.step < job.total:
+        sys.exit(128 + stopped[0])
+
+
+class Progress:
+    """A line that says how far a run is, and above it what it has measured; without a terminal, plain lines alone."""
+
+    def __init__(self, job: Job, state: State) -> None:
+        self.job, self.first, self.began, self.shown = job, state.step, time.monotonic(), 0.0
+        self.live = sys.stderr.isatty()
+        self.loss = ""
+
+    def say(self, text: str) -> None:
+        self._clear()
+        click.echo(text)
+
+    def __call__(self, record: Record) -> None:
+        if record.kind == "step":
+            if self.live and time.monotonic() - self.shown > 0.2:
+                self._line(record.step)
+            return
+        if record.kind == "train":
+            self.loss = ", ".join(
+                f"{name.removeprefix('train.')} {shown(name, v)}"
+                for name, v in record.values.items()
+                if "train." in name
+            )
+        if record.kind != "train" or not self.live:
+            self.say(self._told(record))
+
+    def _told(self, record: Record) -> str:
+        values = ", ".join(f"{name} {shown(name, value)}" for name, value in record.values.items())
+        speed = f", {self._speed(record.step):,.0f} images/s" if record.kind == "train" else ""
+        return f"step {record.step:,} of {self.job.total:,}: {record.kind}: {values}{speed}"
+
+    def _speed(self, step: int) -> float:
+        return (step - self.first) * self.job.recipe.batch.size / max(time.monotonic() - self.began, 1e-9)
+
+    def _line(self, step: int) -> None:
+        self.shown = time.monotonic()
+        left = (self.job.total - step) * (self.shown - self.began) / max(step - self.first, 1)
+        width = shutil.get_terminal_size().columns - 1
+        done = int(20 * step / self.job.total)
+        bar = f"[{'#' * done}{'.' * (20 - done)}]"
+        speed = f"{self._speed(step):,.0f} images/s, {duration(left)} left"
+        text = f"{bar} step {step:,} of {self.job.total:,}, {self.loss or 'loss ...'}, {speed}"
+        click.echo(f"\r{text[:width]:<{width}}", nl=False, err=True)
+
+    def _clear(self) -> None:
+        if self.live:
+            click.echo(f"\r{'':<{shutil.get_terminal_size().columns - 1}}\r", nl=False, err=True)
+
+    def end(self) -> None:
+        self._clear()
+
+
+def shown(name: str, value: Any) -> str:
+    """A number of a record as people read it: errors in per cent."""
+    if name.endswith("_error"):
+        return f"{100 * value:.2f} %"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def duration(seconds: float) -> str:
+    whole = int(seconds)
+    if whole >= 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+    return f"{whole // 60} min {whole % 60:02} s" if whole >= 60 else f"{whole} s"

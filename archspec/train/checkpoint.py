@@ -1,0 +1,66 @@
+"""Checkpoints: one file that is the old one or the whole new one, whatever happens meanwhile."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from archspec.errors import RunError
+
+KEY = "archspec"
+"""Of the small state in the header of a file."""
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
+    """Write tensors and small state as one file, in one step, on the disk when this returns. Errors: RunError"""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    ready = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            save_file(ready, temporary, {KEY: json.dumps(header, sort_keys=True)})
+            mask = os.umask(0)
+            os.umask(mask)
+            os.chmod(temporary, 0o666 & ~mask)
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+            sync_folder(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except (OSError, SafetensorError) as error:
+        reason = (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
+        hint = "what was saved before is untouched; mend it and go on with --resume"
+        raise RunError(f"{path}: cannot be written: {reason}", hint) from None
+
+
+def sync_folder(folder: Path) -> None:
+    """See to it that the names in a folder are on the disk."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The small state and the tensors of a file. Errors: RunError if it is not whole"""
+    try:
+        with safe_open(path, "pt") as file:
+            header = json.loads((file.metadata() or {})[KEY])
+            return header, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise RunError(f"{path}: not a whole checkpoint: {str(error).splitlines()[0]}") from None
+
+
+def sweep(folder: Path) -> None:
+    """Remove what interrupted writing has left behind."""
+    for left in folder.glob(".*.tmp*"):
+        left.unlink(missing_ok=True)

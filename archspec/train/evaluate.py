@@ -1,0 +1,210 @@
+"""Testing by a protocol: views of each image, the network's answers to them, and one answer made of these."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from archspec.data.loader import loaded
+from archspec.data.means import fitted
+from archspec.data.pipeline import Batch, Pipeline, batched
+from archspec.draw import Draw
+from archspec.errors import ArchspecError, DataError
+from archspec.image import Image
+from archspec.part import Evaluation, Images, Transform
+from archspec.train.job import Job
+
+Answer = Callable[[Tensor], Tensor]
+"""Images, N x 3 x H x W -> scores, N x classes."""
+
+
+@dataclass(frozen=True)
+class Viewed:
+    """The views of some images, those of one size together."""
+
+    targets: list[int]
+    places: list[list[tuple[int, int]]]
+    """For each batch: of each view, the number of its image and of the view."""
+    batches: list[Batch]
+    views: int
+    bad: list[str]
+
+
+class Viewing:
+    """Makes the views of some test images."""
+
+    def __init__(
+        self, protocol: Evaluation, images: Images, seed: int, skip: bool, pipeline: Pipeline, start: int
+    ) -> None:
+        self.protocol, self.images, self.seed, self.skip = protocol, images, seed, skip
+        self.before = Pipeline(pipeline.transforms[:start])
+        self.after = Pipeline(pipeline.transforms[start:])
+
+    def __call__(self, indices: Sequence[int]) -> Viewed:
+        """Errors: DataError"""
+        targets: list[int] = []
+        by_size: dict[tuple[int, int], list[tuple[tuple[int, int], Image]]] = defaultdict(list)
+        bad: list[str] = []
+        views = 0
+        for index in indices:
+            try:
+                found = self._views(index)
+            except DataError as error:
+                if not self.skip:
+                    raise
+                bad.append(error.message)
+                continue
+            for number, view in enumerate(found):
+                by_size[view.height, view.width].append(((len(targets), number), view))
+            targets.append(self.images.target(index))
+            views = len(found)
+        places = [[place for place, _ in rows] for rows in by_size.values()]
+        batches = [batched([view for _, view in rows], [0] * len(rows)) for rows in by_size.values()]
+        return Viewed(targets, places, batches, views, bad)
+
+    def _views(self, index: int) -> list[Image]:
+        return views_of(self.images.image(index), self.images.name(index), self, index)
+
+    def of(self, image: Image, name: str, index: int) -> list[Image]:
+        """The views of any image. Errors: DataError"""
+        return views_of(image, name, self, index)
+
+
+def views_of(image: Image, name: str, viewing: Viewing, index: int) -> list[Image]:
+    """Errors: DataError if a view does not fit in the image"""
+    key = (viewing.seed, "test", index)
+    try:
+        prepared = viewing.before(image, *key)
+        views = viewing.protocol.views(prepared, Draw(*key, viewing.protocol.op))
+        return [viewing.after(view, *key, number) for number, view in enumerate(views)]
+    except DataError:
+        raise
+    except ArchspecError as error:
+        raise DataError(f"{name}: {error}") from None
+
+
+def test_pipeline(job: Job, protocol: Evaluation) -> tuple[Pipeline, int]:
+    """The transforms of a protocol's views, and how many come before the views are made."""
+    recipe = job.recipe
+    own = recipe.prepare if protocol.prepare is None else protocol.prepare
+    known = dict(zip(map(id, job.pipeline.transforms), job.pipeline.fitted, strict=True))
+    transforms: list[Transform] = [*own, *recipe.normalize]
+    if all(not transform.fits or id(transform) in known for transform in transforms):
+        learnt = [known.get(id(transform), {}) for transform in transforms]
+    else:
+        learnt = fitted(transforms, job.train)
+    return Pipeline(transforms, learnt), len(own)
+
+
+def answering(job: Job, module: nn.Module, protocol: Evaluation) -> Answer:
+    """What the network answers: scores, averaged over places where it is applied at every place."""
+    main = module
+    if protocol.fully_convolutional:
+        from archspec.api import build
+        from archspec.lowering.weights import read_weights  # noqa: F401
+
+        wide = build(job.graph, passes="fully-convolutional", dtype=job.dtype).to(job.device)
+        with torch.no_grad():
+            held = module.state_dict()
+            for key, value in wide.state_dict().items():
+                value.copy_(held[key].reshape(value.shape))
+        main = wide.eval()
+
+    def answer(pixels: Tensor) -> Tensor:
+        if job.execution.channels_last:
+            pixels = pixels.contiguous(memory_format=torch.channels_last)
+        with job.cast():
+            found = main(pixels)
+        scores: Tensor = found[0] if isinstance(found, tuple) else found
+        scores = scores.to(torch.float32) if scores.element_size() < 4 else scores
+        return scores.mean((2, 3)) if scores.dim() == 4 else scores
+
+    return answer
+
+
+def combined(scores: Tensor, how: str) -> Tensor:
+    """One answer from those to the views.
+
+    Shape: images x views x classes -> images x classes
+    """
+    if how == "logits":
+        return scores.mean(1)
+    if how == "vote":
+        votes = F.one_hot(scores.argmax(2), scores.shape[2]).to(scores.dtype).mean(1)
+        return votes + scores.softmax(2).mean(1) * 1e-3  # of equal votes, the likelier
+    return scores.softmax(2).mean(1)
+
+
+@torch.no_grad()
+def answers(
+    job: Job, modules: Sequence[nn.Module], protocol: Evaluation, images: Images | None = None
+) -> Iterator[tuple[Tensor, Tensor, list[str]]]:
+    """For some test images at a time: answers, images x classes, their targets, and what is wrong with those left out.
+
+    Each process takes its share of the images. Several networks answer together by the mean of their answers.
+    """
+    images = images or job.test
+    pipeline, start = test_pipeline(job, protocol)
+    skip = job.execution.on_bad_image == "skip"
+    viewing = Viewing(protocol, images, job.recipe.seed, skip, pipeline, start)
+    most = job.execution.test_batch
+    at_once = max(1, most // max(1, _view_count(viewing, images)))
+    mine = range(job.processes.rank, len(images), job.processes.world)
+    keys = [list(mine[k : k + at_once]) for k in range(0, len(mine), at_once)]
+    was = [module.training for module in modules]
+    for module in modules:
+        module.eval()
+    asked = [answering(job, module, protocol) for module in modules]
+    try:
+        for viewed in loaded(viewing, keys, job.execution.workers):
+            if viewed.targets:
+                found = [_answer(job, answer, viewed, pipeline, protocol, most) for answer in asked]
+                yield torch.stack(found).mean(0), torch.tensor(viewed.targets, device=job.device), viewed.bad
+    finally:
+        from archspec.train.state import freeze_norms
+
+        for module, training in zip(modules, was, strict=True):
+            module.train(training)
+            freeze_norms(module)
+
+
+def _view_count(viewing: Viewing, images: Images) -> int:
+    for index in range(min(len(images), 8)):
+        try:
+            return len(viewing._views(index))
+        except DataError:
+            continue
+    return 1
+
+
+def _answer(job: Job, answer: Answer, viewed: Viewed, pipeline: Pipeline, protocol: Evaluation, most: int) -> Tensor:
+    scores: Tensor | None = None
+    for places, batch in zip(viewed.places, viewed.batches, strict=True):
+        pixels = pipeline.floats(batch, job.device, job.dtype)
+        found = torch.cat([answer(part) for part in torch.split(pixels, most)])
+        if scores is None:
+            scores = found.new_zeros(len(viewed.targets), viewed.views, found.shape[1])
+        rows, columns = torch.tensor(places, device=job.device).unbind(1)
+        scores[rows, columns] = found
+    assert scores is not None
+    return combined(scores, protocol.combine)
+
+
+def evaluate(job: Job, modules: Sequence[nn.Module], protocol: Evaluation) -> dict[str, Any]:
+    """The metrics of a protocol on the test images, over all processes. Every process calls it at the same time."""
+    rows = torch.zeros(len(job.recipe.metrics) + 1, 2, dtype=torch.float64, device=job.device)
+    for scores, targets, bad in answers(job, modules, protocol):
+        for row, metric in zip(rows, job.recipe.metrics, strict=False):
+            total, count = metric.count(scores, targets)
+            row[0] += total
+            row[1] += count
+        rows[-1, 0] += len(bad)
+    sums = job.processes.sum(rows).tolist()
+    found: dict[str, Any] = {m.op: s / c for m, (s, c) in zip(job.recipe.metrics, sums, strict=False) if c}
+    return found | ({"bad_images": int(sums[-1][0])} if sums[-1][0] else {})

@@ -1,0 +1,76 @@
+"""Batch-norm statistics computed anew with the final weights, as ResNet's authors did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from archspec.data.loader import Presented, loaded
+from archspec.data.stream import run
+from archspec.train.job import Job
+from archspec.train.norms import norms_of
+from archspec.train.state import State
+
+
+@contextmanager
+def recalibrated(job: Job, state: State) -> Iterator[None]:
+    """While it lasts, batch norm has exact statistics, where the recipe says so: the mean over groups of images.
+
+    The images are those that the steps after the run would present. Source: He et al., the README of their models
+    """
+    wanted = job.recipe.batch_norm
+    norms = norms_of(state.module)
+    if wanted is None or wanted.over is None or not norms:
+        yield
+        return
+    stats = [stat for norm in norms for stat in (norm.running_mean, norm.running_var) if stat is not None]
+    before = [stat.clone() for stat in stats]
+    momenta = [norm.momentum for norm in norms]
+    trained = [norm.training for norm in norms]
+    _measure(job, state, norms, stats)
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for stat, old in zip(stats, before, strict=True):
+                stat.copy_(old)
+        for norm, momentum, training in zip(norms, momenta, trained, strict=True):
+            norm.momentum = momentum
+            norm.train(training)
+
+
+@torch.no_grad()
+def _measure(
+    job: Job, state: State, norms: list[torch.nn.modules.batchnorm._BatchNorm], stats: list[torch.Tensor]
+) -> None:
+    wanted = job.recipe.batch_norm
+    assert wanted is not None and wanted.over is not None
+    steps = job.calendar.whole_steps(wanted.over)
+    sums = [torch.zeros_like(stat, dtype=torch.float64) for stat in stats]
+    groups = torch.zeros(1, dtype=torch.float64, device=job.device)
+    training = state.module.training
+    state.module.eval()
+    for norm in norms:
+        norm.train()
+        norm.momentum = 1.0
+    counted = [norm.num_batches_tracked.clone() for norm in norms if norm.num_batches_tracked is not None]
+    make = Presented(job.train, job.pipeline, job.recipe.seed, job.execution.on_bad_image == "skip")
+    mine = job.processes
+    keys = run(job.stream, job.total, job.total + steps, job.recipe.batch.group, mine.rank, mine.world)
+    for batch in loaded(make, keys, job.execution.workers):
+        if batch is not None:
+            with job.cast():
+                state.module(job.pipeline.floats(batch, job.device, job.dtype))
+            for total, stat in zip(sums, stats, strict=True):
+                total.add_(stat)
+            groups.add_(1)
+    mine.sum_all([*sums, groups])
+    for stat, total in zip(stats, sums, strict=True):
+        stat.copy_(total / groups)
+    for norm, count in zip(norms, counted, strict=False):
+        assert norm.num_batches_tracked is not None
+        norm.num_batches_tracked.copy_(count)
+        norm.eval()
+    state.module.train(training)

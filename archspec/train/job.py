@@ -1,0 +1,173 @@
+"""What is fixed for a run: the network, the recipe, the data, and how they are executed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from archspec.api import build
+from archspec.data.loader import Presented, loaded
+from archspec.data.means import fitted
+from archspec.data.pipeline import Batch, Pipeline
+from archspec.data.stream import Stream, groups_of, run
+from archspec.errors import RunError
+from archspec.graph.graph import Graph
+from archspec.length import Calendar
+from archspec.lowering.device import usable_device
+from archspec.part import Images
+from archspec.recipe.document import Recipe
+from archspec.train.execution import Execution
+from archspec.train.processes import Processes
+
+DTYPES = {"fp64": torch.float64}
+CAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run, but for its state."""
+
+    graph: Graph
+    recipe: Recipe
+    train: Images
+    test: Images
+    pipeline: Pipeline
+    """Of training images."""
+    calendar: Calendar
+    total: int
+    """Steps of the whole run."""
+    device: torch.device
+    execution: Execution = field(default_factory=Execution)
+    processes: Processes = field(default_factory=Processes)
+
+    @property
+    def classes(self) -> int:
+        return len(self.train.classes)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of weights and images."""
+        return DTYPES.get(self.execution.precision, torch.float32)
+
+    @cached_property
+    def outputs(self) -> list[tuple[int, float]]:
+        """Numbers of the training outputs with a loss, and the weight of each; the first is the main one."""
+        weights = self.recipe.loss_weights
+        rows = [(k, weights.get(out.name, out.loss_weight)) for k, out in enumerate(self.graph.outputs)]
+        main = self.graph.main_outputs[0].name
+        return sorted(
+            ((k, weight) for k, weight in rows if weight or self.graph.outputs[k].name == main),
+            key=lambda row: self.graph.outputs[row[0]].name != main,
+        )
+
+    @cached_property
+    def measured(self) -> list[str]:
+        """Names of what is measured at every step."""
+        return ["loss", *(metric.op for metric in self.recipe.metrics)]
+
+    @property
+    def is_grouped(self) -> bool:
+        """Whether forward passes see parts of a batch by themselves."""
+        group = self.recipe.batch.group
+        return group is not None and group < self.recipe.batch.size
+
+    @cached_property
+    def stream(self) -> Stream:
+        return Stream(self.recipe.order, self.calendar, self.recipe.seed)
+
+    def steps(self, first: int) -> Iterator[tuple[int, list[tuple[int, Batch]]]]:
+        """From a step on: each step with the groups of this process, numbered and made ready."""
+        mine, size = self.processes, self.recipe.batch.group
+        if self.recipe.batch.group is not None and not self.is_grouped and mine.world == 1:
+            size = None
+        make = Presented(self.train, self.pipeline, self.recipe.seed, self.execution.on_bad_image == "skip")
+        keys = run(self.stream, first, self.total, size, mine.rank, mine.world)
+        batches = iter(loaded(make, keys, self.execution.workers))
+        for step in range(first, self.total):
+            groups = groups_of(self.stream(step), step, size, mine.rank, mine.world)
+            made = [(group.number, next(batches)) for group in groups]
+            yield step, [(number, batch) for number, batch in made if batch is not None]
+
+    def cast(self) -> Any:
+        """The context of a forward pass."""
+        kind = CAST.get(self.execution.precision)
+        return torch.autocast(self.device.type, kind, enabled=kind is not None)
+
+
+def prepare_job(
+    graph: Graph, recipe: Recipe, data: Path | None, execution: Execution, processes: Processes | None = None
+) -> Job:
+    """A job whose data are opened and whose means are known. Errors: DataError, RunError, BuildError"""
+    together = processes or Processes()
+    device = usable_device(execution.device)
+    height, width = image_size(graph)
+    if recipe.data.needs_folder and data is None:
+        message = f"the recipe's data `{recipe.data.op}` is read from a folder, and none is named"
+        raise RunError(message, "--data FOLDER, or try --set data=synthetic")
+    if data is not None and not data.is_dir():
+        raise RunError(f"{data}: no such folder of data")
+    train, test = (recipe.data.images(split, data, (height, width)) for split in ("train", "test"))
+    _check_classes(graph, train, test)
+    calendar = Calendar(len(train), recipe.batch.size, recipe.batch.last)
+    if not calendar.steps_per_epoch:
+        have = f"an epoch of {len(train):,} images has no whole batch of {recipe.batch.size:,}"
+        message = f"{have}, and smaller ones are dropped"
+        raise RunError(message, "--set batch.last=keep, or a smaller batch.size")
+    transforms = [*recipe.prepare, *recipe.augment, *recipe.normalize]
+    skip = execution.on_bad_image == "skip"
+    if not together.is_first:
+        together.wait()  # the first process learns means for all
+    learnt = fitted(transforms, train, skip)
+    if together.is_first:
+        together.wait()
+    pipeline = Pipeline(transforms, learnt)
+    total = calendar.whole_steps(recipe.length)
+    job = Job(graph, recipe, train, test, pipeline, calendar, total, device, execution, together)
+    _check_size(job, height, width)
+    return job
+
+
+def image_size(graph: Graph) -> tuple[int, int]:
+    """Height and width of a network's only input. Errors: RunError"""
+    inputs = [tuple(node.shape.dims) for node in graph.inputs]
+    if len(inputs) != 1 or len(inputs[0]) != 3 or inputs[0][0] != 3:
+        found = ", ".join("x".join(map(str, dims)) for dims in inputs)
+        raise RunError(f"{graph.name} reads {found}; a network that is trained on images reads one of 3xHxW")
+    return inputs[0][1], inputs[0][2]
+
+
+def _check_classes(graph: Graph, train: Images, test: Images) -> None:
+    if list(train.classes) != list(test.classes):
+        missing = sorted({*train.classes} ^ {*test.classes})[:5]
+        raise RunError(f"training and test images have other classes: {', '.join(missing)} in one of them only")
+    for output in graph.outputs:
+        dims = tuple(graph[output.node].shape.dims)
+        if dims != (len(train.classes),):
+            found = "x".join(map(str, dims))
+            message = (
+                f"output `{output.name}` of {graph.name} is {found}, and the data have {len(train.classes)} classes"
+            )
+            raise RunError(message, f"-s classes={len(train.classes)}, where the spec has such a param")
+
+
+def _check_size(job: Job, height: int, width: int) -> None:
+    """Errors: RunError if training images are not of the size that the network reads"""
+    (group,) = groups_of(job.stream(0)[:1], 0, None, 0, 1)
+    batch = Presented(job.train, job.pipeline, job.recipe.seed, skip=True)(group)
+    if batch is not None and tuple(batch.pixels.shape[1:3]) != (height, width):
+        found = "x".join(map(str, batch.pixels.shape[1:3]))
+        message = f"{job.recipe.name} makes images of {found}, and {job.graph.name} reads {height}x{width}"
+        raise RunError(message, f"a recipe for images of this size, or -i {job.graph.inputs[0].name}=3x{found}")
+
+
+def prepare_module(job: Job, **options: Any) -> nn.Module:
+    """The network of a job on its device, in training mode, with first values drawn from the recipe's seed."""
+    module = build(job.graph, seed=job.recipe.seed, freeze=job.recipe.optimizer.freeze, dtype=job.dtype, **options)
+    module.to(job.device)
+    return module.to(memory_format=torch.channels_last) if job.execution.channels_last else module  # type: ignore[call-overload]

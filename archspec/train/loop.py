@@ -1,0 +1,232 @@
+"""The loop: one step after another, yielding records. It reads no files and writes none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from archspec.data.pipeline import Batch
+from archspec.draw import Draw, seed_of
+from archspec.parts.schedule import Plateau
+from archspec.train.average import averaged, enter
+from archspec.train.evaluate import evaluate
+from archspec.train.exact import recalibrated
+from archspec.train.job import Job
+from archspec.train.norms import GroupedNorms, norms_of, synchronise
+from archspec.train.phases import Phase, at_step, factor, seen
+from archspec.train.state import State
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Something that happened. A `step` says only that one more is done."""
+
+    kind: str
+    """step, train, test, drop, phase or end."""
+    step: int
+    """Steps that are done."""
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+def train(job: Job, state: State, stop: Callable[[], bool] = lambda: False) -> Iterator[Record]:
+    """Train from a state to the end of the run, or until it is stopped; the state changes as it goes.
+
+    Errors: DataError of an image
+    """
+    forward, norms = prepared(job, state)
+    for step, groups in job.steps(state.step):
+        state.phase = at_step(job.recipe.schedule, state.phase, step, job.calendar)
+        rate = job.recipe.optimizer.lr * factor(job.recipe.schedule, state.phase, step, job.calendar, job.total)
+        update(job, state, forward, norms, step, groups, rate)
+        state.step = step + 1
+        enter(job, state)
+        yield from ended(job, state)
+        yield from measured(job, state, rate)
+        yield from tested(job, state)
+        yield Record("step", state.step)
+        if stop():
+            break
+    if norms is not None:
+        norms.rest()
+
+
+def prepared(job: Job, state: State) -> tuple[Callable[[Tensor], Any], GroupedNorms | None]:
+    """The forward pass, compiled if wished, and batch norm in groups or over all processes."""
+    found = norms_of(state.module)
+    norms = GroupedNorms(found) if job.is_grouped or (job.processes.world > 1 and job.recipe.batch.group) else None
+    if job.processes.world > 1 and not job.recipe.batch.group:
+        synchronise(found)
+    # Static shapes: else kernels depend on which shapes came first, and a resumed run differs in the last digit.
+    forward = torch.compile(state.module, dynamic=False) if job.execution.compile else state.module
+    return forward, norms
+
+
+def update(
+    job: Job,
+    state: State,
+    forward: Callable[[Tensor], Any],
+    norms: GroupedNorms | None,
+    step: int,
+    groups: list[tuple[int, Batch]],
+    rate: float,
+) -> None:
+    """One step: the gradients of all groups of all processes, divided by the weight of them all, and an update."""
+    targets = [batch.targets.to(job.device, non_blocking=True) for _, batch in groups]
+    weight = global_weight(job, targets)
+    if norms is not None:
+        norms.begin()
+    for (number, batch), target in zip(groups, targets, strict=True):
+        pixels = job.pipeline.floats(batch, job.device, job.dtype)
+        if job.execution.channels_last:
+            pixels = pixels.contiguous(memory_format=torch.channels_last)
+        key = (
+            (job.recipe.seed, step, number)
+            if job.recipe.batch.group
+            else (job.recipe.seed, step, number, job.processes.rank)
+        )
+        pixels, target = mixed(job, pixels, target, key)
+        reseed(job.device, seed_of(*key))
+        with job.cast():
+            outputs = forward(pixels)
+        loss = total_loss(job, state, outputs if isinstance(outputs, tuple) else (outputs,), target)
+        if norms is not None:
+            norms.count()
+        scaled = loss / weight if state.scaler is None else state.scaler.scale(loss / weight)
+        scaled.backward()
+        state.bad_images += len(batch.bad)
+    parameters = [p for group in state.optimizer.param_groups for p in group["params"]]
+    sum_gradients(job, parameters)
+    if norms is not None:
+        norms.end(job.processes, step + 1)
+    apply_gradients(job, state, parameters, rate)
+
+
+def global_weight(job: Job, targets: list[Tensor]) -> Any:
+    """What the targets of all processes weigh."""
+    mine = sum((job.recipe.loss.weight(target) for target in targets), 0.0)
+    if job.processes.world == 1:
+        return mine
+    return job.processes.sum(torch.as_tensor(mine, dtype=torch.float64, device=job.device).reshape(1))[0]
+
+
+def mixed(job: Job, pixels: Tensor, target: Tensor, key: tuple[object, ...]) -> tuple[Tensor, Tensor]:
+    """The images of a group mixed with each other, where the recipe says so; one of its mixes, drawn for the group."""
+    if not job.recipe.mix:
+        return pixels, target
+    draw = Draw(*key, "mix")
+    mix = job.recipe.mix[draw.integer(0, len(job.recipe.mix) - 1)]
+    return mix(pixels, F.one_hot(target, job.classes).to(pixels.dtype), draw)
+
+
+def reseed(device: torch.device, seed: int) -> None:
+    """Seed the generator of a device, which dropout draws from."""
+    if device.type == "cuda":
+        torch.cuda.default_generators[device.index or 0].manual_seed(seed)
+    else:
+        torch.default_generator.manual_seed(seed)
+
+
+def total_loss(job: Job, state: State, outputs: tuple[Tensor, ...], target: Tensor) -> Tensor:
+    """The weighted sum of the losses of all outputs, itself a sum over images; what it measures is counted."""
+    loss = sum(weight * job.recipe.loss.total(outputs[k], target) for k, weight in job.outputs)
+    assert isinstance(loss, Tensor)
+    main = outputs[job.outputs[0][0]].detach()
+    counts = [("loss", loss.detach(), float(job.recipe.loss.weight(target)))]
+    counts += [(metric.op, *metric.count(main, target)) for metric in job.recipe.metrics]
+    for name, total, count in counts:
+        state.since_record.add(name, total, count)
+        if job.recipe.schedule[state.phase.number].until is not None:
+            state.since_check.add(name, total, count)
+    return loss
+
+
+def sum_gradients(job: Job, parameters: list[nn.Parameter]) -> None:
+    """Gradients summed over the processes; one without a group has none of its own."""
+    if job.processes.world == 1:
+        return
+    for parameter in parameters:
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+    job.processes.sum_all([p.grad for p in parameters if p.grad is not None])
+
+
+def apply_gradients(job: Job, state: State, parameters: list[nn.Parameter], rate: float) -> None:
+    for group in state.optimizer.param_groups:
+        group["lr"] = rate * group["lr_mult"]
+    if state.scaler is not None:
+        state.scaler.unscale_(state.optimizer)
+    if job.recipe.optimizer.clip_norm is not None:
+        nn.utils.clip_grad_norm_(parameters, job.recipe.optimizer.clip_norm)
+    if state.scaler is not None:
+        state.scaler.step(state.optimizer)
+        state.scaler.update()
+    else:
+        state.optimizer.step()
+    state.optimizer.zero_grad(set_to_none=True)
+
+
+def ended(job: Job, state: State) -> Iterator[Record]:
+    """The end of a phase whose condition is met, looked at after each stretch."""
+    until = job.recipe.schedule[state.phase.number].until
+    if until is None:
+        return
+    over = job.calendar.whole_steps(until.over)
+    if (state.step - int(state.phase.start)) % over:
+        return
+    mean = state.since_check.means(job.processes, job.measured, job.device)[until.metric.partition(".")[2]]
+    if until.met(mean):
+        state.phase = Phase(state.phase.number + 1, Fraction(state.step))
+        yield Record("phase", state.step, {"phase": state.phase.number, until.metric: mean})
+
+
+def measured(job: Job, state: State, rate: float) -> Iterator[Record]:
+    """A record of training, every so many steps and at the end."""
+    if state.step % job.execution.log_every and state.step != job.total:
+        return
+    means = state.since_record.means(job.processes, job.measured, job.device)
+    values = {"epoch": float(job.calendar.epochs(state.step)), "lr": rate}
+    yield Record("train", state.step, values | {f"train.{name}": mean for name, mean in means.items()})
+
+
+@contextmanager
+def tested_weights(job: Job, state: State, last: bool) -> Iterator[None]:
+    """While it lasts, the module is as it is tested: averaged, and at the end with exact statistics."""
+    with averaged(state), recalibrated(job, state) if last else nullcontext():
+        yield
+
+
+def copied(state: State) -> dict[str, Tensor]:
+    return {key: value.detach().clone() for key, value in state.module.state_dict().items()}
+
+
+def tested(job: Job, state: State) -> Iterator[Record]:
+    """Evaluations that are due, with what a plateau makes of them."""
+    last = state.step == job.total
+    if last:
+        with tested_weights(job, state, last):
+            state.final = copied(state)
+    for name, protocol in job.recipe.evaluate.items():
+        regular = protocol.every is not None and job.calendar.due(state.step, protocol.every)
+        if not regular and not last:
+            continue
+        with tested_weights(job, state, last):
+            found = evaluate(job, [state.module], protocol)
+            if job.recipe.select is not None:
+                state.tested = copied(state)
+        values = {f"{name}.{metric}": value for metric, value in found.items()}
+        yield Record("test", state.step, {"epoch": float(job.calendar.epochs(state.step)), **values})
+        now = job.recipe.schedule[state.phase.number]
+        if regular and isinstance(now, Plateau) and now.metric in values:
+            lowest = all(m.better == "lowest" for m in job.recipe.metrics if now.metric == f"{name}.{m.op}")
+            after = seen(now, state.phase, values[now.metric], lowest)
+            dropped = after.drops > state.phase.drops
+            state.phase = after
+            if dropped:
+                yield Record("drop", state.step, {"drops": after.drops, now.metric: values[now.metric]})

@@ -1,0 +1,119 @@
+"""All that changes while a run goes on; a run goes on from it exactly. There is no state of random numbers in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from archspec.train.groups import parameter_groups
+from archspec.train.job import Job
+from archspec.train.norms import norms_of
+from archspec.train.phases import Phase
+from archspec.train.tally import Tally
+
+
+@dataclass
+class State:
+    """Where a run is."""
+
+    module: nn.Module
+    optimizer: torch.optim.Optimizer
+    step: int = 0
+    """Steps that are done."""
+    phase: Phase = field(default_factory=Phase)
+    since_record: Tally = field(default_factory=Tally)
+    """What was measured since the last record."""
+    since_check: Tally = field(default_factory=Tally)
+    """What was measured in this stretch of a condition."""
+    average: dict[str, Tensor] = field(default_factory=dict)
+    averaged: int = 0
+    """How often weights have entered the average."""
+    best: float | None = None
+    """Of the metric that selects."""
+    bad_images: int = 0
+    scaler: Any = None
+    """Of fp16."""
+    tested: dict[str, Tensor] = field(default_factory=dict)
+    """The weights of the last evaluation, where weights are selected."""
+    final: dict[str, Tensor] = field(default_factory=dict)
+    """At the end of the run: the weights that are its result."""
+
+
+def fresh(job: Job, module: nn.Module) -> State:
+    """The state of a run that has not begun. Errors: SpecError of the optimizer's groups"""
+    module.train()
+    freeze_norms(module)
+    optimizer = job.recipe.optimizer.build(parameter_groups(job.recipe.optimizer, job.graph, module))
+    scaler = torch.amp.GradScaler(job.device.type) if job.execution.precision == "fp16" else None
+    return State(module, optimizer, scaler=scaler)
+
+
+def freeze_norms(module: nn.Module) -> None:
+    """Batch norms whose parameters are not trained keep their statistics too."""
+    for norm in norms_of(module):
+        own = list(norm.parameters(recurse=False))
+        if own and not any(parameter.requires_grad for parameter in own):
+            norm.eval()
+
+
+def tensors_of(state: State) -> dict[str, Tensor]:
+    """Every tensor of a state by name: `model.KEY`, `optimizer.KEY.NAME`, `average.KEY`."""
+    found = {f"model.{key}": value for key, value in state.module.state_dict().items()}
+    for group in state.optimizer.param_groups:
+        for name, parameter in zip(group["names"], group["params"], strict=True):
+            for key, value in state.optimizer.state.get(parameter, {}).items():
+                if isinstance(value, Tensor):
+                    found[f"optimizer.{name}.{key}"] = value
+    return found | {f"average.{key}": value for key, value in state.average.items()}
+
+
+def numbers_of(state: State, job: Job) -> dict[str, Any]:
+    """The rest of a state, as plain data. Every process calls it at the same time."""
+    tallies = {}
+    for name in ("since_record", "since_check"):
+        tallies[name] = getattr(state, name).read(job.processes, job.measured, job.device)
+    phase = state.phase
+    return {
+        "step": state.step,
+        "phase": {**{k: getattr(phase, k) for k in ("number", "best", "bad", "drops")}, "start": str(phase.start)},
+        **tallies,
+        "averaged": state.averaged,
+        "best": state.best,
+        "bad_images": state.bad_images,
+        "scaler": state.scaler.state_dict() if state.scaler is not None else None,
+    }
+
+
+def restore(state: State, numbers: dict[str, Any], tensors: dict[str, Tensor]) -> None:
+    """Put what was saved into a fresh state."""
+    from fractions import Fraction
+
+    state.step, state.averaged = numbers["step"], numbers["averaged"]
+    state.best, state.bad_images = numbers["best"], numbers["bad_images"]
+    state.phase = Phase(**{**numbers["phase"], "start": Fraction(numbers["phase"]["start"])})
+    state.since_record, state.since_check = (
+        Tally({k: (v[0], v[1]) for k, v in numbers[name].items()}) for name in ("since_record", "since_check")
+    )
+    if state.scaler is not None and numbers["scaler"]:
+        state.scaler.load_state_dict(numbers["scaler"])
+    with torch.no_grad():
+        for key, value in state.module.state_dict().items():
+            value.copy_(tensors[f"model.{key}"])
+    named = {
+        name: p
+        for group in state.optimizer.param_groups
+        for name, p in zip(group["names"], group["params"], strict=True)
+    }
+    parameters = sorted(named, key=len, reverse=True)
+    for key, value in tensors.items():
+        kind, _, rest = key.partition(".")
+        if kind == "optimizer":
+            name = next(name for name in parameters if rest.startswith(f"{name}."))
+            like = named[name]
+            held = value if value.dim() == 0 else torch.empty_like(like, dtype=value.dtype).copy_(value)
+            state.optimizer.state[like][rest[len(name) + 1 :]] = held
+        elif kind == "average":
+            state.average[rest] = value.to(next(state.module.parameters()).device)
