@@ -40,7 +40,7 @@ def execution_options(command: Any) -> Any:
 @click.option("--recipe-set", multiple=True, metavar="PATH=VALUE", callback=recipe_settings, help="Set a value of it.")
 @click.option("--seed", type=click.IntRange(0), default=None, help="Of everything that is drawn.")
 @click.option("--data", type=click.Path(), default=None, metavar="FOLDER", help="Of the recipe's dataset.")
-@click.option("--run", "run_folder", type=click.Path(), default=None, metavar="FOLDER", help="Unsaid, runs/NAME-N.")
+@click.option("--out", type=click.Path(), default=None, metavar="FOLDER", help="Of the run; unsaid, runs/NAME-N.")
 @click.option("--resume", type=click.Path(), default=None, metavar="FOLDER", help="Go on with a run that stopped.")
 @weights_options
 @execution_options
@@ -51,7 +51,7 @@ def train(
     recipe_set: dict[str, Any],
     seed: int | None,
     data: str | None,
-    run_folder: str | None,
+    out: str | None,
     resume: str | None,
     weights: WeightsOptions,
     **given: Any,
@@ -63,7 +63,7 @@ def train(
     """
     if (spec is None) == (resume is None):
         raise click.UsageError("give a SPEC to begin a run, or --resume FOLDER to go on with one")
-    if resume is not None and (recipe_name or recipe_set or seed is not None or run_folder or weights.file):
+    if resume is not None and (recipe_name or recipe_set or seed is not None or out or weights.file):
         raise click.UsageError("a run goes on with its own recipe: --resume goes with options on the machine alone")
     settings = {**recipe_set, **({"seed": str(seed)} if seed is not None else {})}
     machine = {name: value for name, value in given.items() if value is not None}
@@ -80,5 +80,5 @@ def train(
 
     loaded = load_recipe(recipe_name or "quick", settings)
     graph = chosen.compile(spec)
-    folder = Path(run_folder) if run_folder else None
+    folder = Path(out) if out else None
     go_train(Command(graph, loaded, machine, Path(data) if data else None, folder, weights))

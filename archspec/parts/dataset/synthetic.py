@@ -120,7 +120,8 @@ def distance(shape: str, u: Array, v: Array) -> Array:
         return np.maximum(np.abs(u) * 0.866 + v * 0.5 - 0.45, -v - 0.55)
     if shape in ("plus", "cross"):
         a, b = (u, v) if shape == "plus" else ((u + v) * 0.7071, (u - v) * 0.7071)
-        return np.minimum(*(np.maximum(np.abs(p) - 1, np.abs(q) - 0.28) for p, q in ((a, b), (b, a))))
+        bars: Array = np.minimum(*(np.maximum(np.abs(p) - 1, np.abs(q) - 0.28) for p, q in ((a, b), (b, a))))
+        return bars
     stripe_u, stripe_v = (0.22 - np.abs((w * 1.05 + 0.5) % 1 - 0.5) for w in (u, v))
     if shape == "rows":
         return np.maximum(box, stripe_v)
