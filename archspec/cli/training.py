@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import sys
@@ -13,13 +14,14 @@ from typing import Any
 import click
 
 from archspec.cli.options import WeightsOptions
+from archspec.errors import RunError
 from archspec.graph.graph import Graph
 from archspec.recipe.document import Loaded
 from archspec.train.execution import Execution
 from archspec.train.job import Job, prepare_job, prepare_module
 from archspec.train.loop import Record, train
-from archspec.train.processes import Processes, join
-from archspec.train.run import Run, begin, opened, record, resume, start
+from archspec.train.processes import Processes, join, leave
+from archspec.train.run import Run, begin, keep_learnt, opened, record, resume, start
 from archspec.train.state import State
 
 
@@ -37,6 +39,13 @@ class Command:
 
 def go_train(command: Command) -> None:
     """Begin a run and train. Errors: ArchspecError"""
+    restarts = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
+    if restarts and command.folder is not None and (command.folder / "recipe.yaml").exists():
+        go_on(command.folder, command.machine, command.data)  # torchrun starts the same command again
+        return
+    if int(os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0")) and command.folder is None:
+        hint = "name the run's folder: --out FOLDER"
+        raise RunError("torchrun may start this run again, which then must find its folder", hint)
     execution, processes = _joined(command.machine)
     job = prepare_job(command.graph, command.loaded.recipe, command.data, execution, processes)
     module = prepare_module(
@@ -50,6 +59,8 @@ def go_train(command: Command) -> None:
     if processes.is_first:
         told = [begin(command.folder, command.graph, command.loaded, execution, command.data).folder]
     run = Run(processes.told(told[0])[0])
+    if processes.is_first:
+        keep_learnt(run, job)
     state = start(run, job, module)
     _go(run, job, state, [])
 
@@ -91,6 +102,7 @@ def _go(run: Run, job: Job, state: State, said: list[str]) -> None:
     for one in record(run, job, state, train(job, state, lambda: job.processes.any(bool(stopped)))):
         if show:
             show(one)
+    leave()
     if show:
         show.end()
         if state.bad_images:

@@ -15,7 +15,7 @@ from archspec.data.loader import loaded
 from archspec.data.means import fitted
 from archspec.data.pipeline import Batch, Pipeline, batched
 from archspec.draw import Draw
-from archspec.errors import ArchspecError, DataError
+from archspec.errors import ArchspecError, DataError, RunError
 from archspec.image import Image
 from archspec.part import Evaluation, Images, Transform
 from archspec.train.job import Job
@@ -48,32 +48,29 @@ class Viewing:
 
     def __call__(self, indices: Sequence[int]) -> Viewed:
         """Errors: DataError"""
-        targets: list[int] = []
-        by_size: dict[tuple[int, int], list[tuple[tuple[int, int], Image]]] = defaultdict(list)
+        found: list[tuple[list[Image], int]] = []
         bad: list[str] = []
-        views = 0
         for index in indices:
             try:
-                found = self._views(index)
+                found.append((self._views(index), self.images.target(index)))
             except DataError as error:
                 if not self.skip:
                     raise
                 bad.append(error.message)
-                continue
-            for number, view in enumerate(found):
-                by_size[view.height, view.width].append(((len(targets), number), view))
-            targets.append(self.images.target(index))
-            views = len(found)
+        return self.together(found, bad)
+
+    def together(self, found: list[tuple[list[Image], int]], bad: list[str]) -> Viewed:
+        """The views of images with their targets, those of one size in one batch."""
+        by_size: dict[tuple[int, int], list[tuple[tuple[int, int], Image]]] = defaultdict(list)
+        for image, (views, _) in enumerate(found):
+            for number, view in enumerate(views):
+                by_size[view.height, view.width].append(((image, number), view))
         places = [[place for place, _ in rows] for rows in by_size.values()]
         batches = [batched([view for _, view in rows], [0] * len(rows)) for rows in by_size.values()]
-        return Viewed(targets, places, batches, views, bad)
+        return Viewed([target for _, target in found], places, batches, len(found[0][0]) if found else 0, bad)
 
     def _views(self, index: int) -> list[Image]:
         return views_of(self.images.image(index), self.images.name(index), self, index)
-
-    def of(self, image: Image, name: str, index: int) -> list[Image]:
-        """The views of any image. Errors: DataError"""
-        return views_of(image, name, self, index)
 
 
 def views_of(image: Image, name: str, viewing: Viewing, index: int) -> list[Image]:
@@ -107,7 +104,6 @@ def answering(job: Job, module: nn.Module, protocol: Evaluation) -> Answer:
     main = module
     if protocol.fully_convolutional:
         from archspec.api import build
-        from archspec.lowering.weights import read_weights  # noqa: F401
 
         wide = build(job.graph, passes="fully-convolutional", dtype=job.dtype).to(job.device)
         with torch.no_grad():
@@ -194,6 +190,44 @@ def _answer(job: Job, answer: Answer, viewed: Viewed, pipeline: Pipeline, protoc
         scores[rows, columns] = found
     assert scores is not None
     return combined(scores, protocol.combine)
+
+
+def together(asked: Sequence[tuple[Job, nn.Module, Evaluation]]) -> dict[str, Any]:
+    """The metrics of several networks that answer together, by the mean of their answers, on the same test images.
+
+    Errors: RunError if their test images or classes differ
+    """
+    first = asked[0][0]
+    total: Tensor | None = None
+    targets: Tensor | None = None
+    bad = 0
+    for job, module, protocol in asked:
+        if job.test.fingerprint != first.test.fingerprint or list(job.test.classes) != list(first.test.classes):
+            raise RunError("the runs are tested on other images or classes, so they cannot answer together")
+        rows = list(answers(job, [module], protocol))
+        scores, here = torch.cat([row[0] for row in rows]), torch.cat([row[1] for row in rows])
+        bad = sum(len(row[2]) for row in rows)
+        total = scores if total is None else total + scores
+        if targets is not None and not torch.equal(targets, here):
+            raise RunError("the runs could not read the same images, so they cannot answer together")
+        targets = here
+    assert total is not None and targets is not None
+    found: dict[str, Any] = {"images": len(targets)}
+    for metric in first.recipe.metrics:
+        wrong, count = metric.count(total / len(asked), targets)
+        found[metric.op] = float(wrong) / count
+    return found | ({"bad_images": bad} if bad else {})
+
+
+@torch.no_grad()
+def answer_to(job: Job, module: nn.Module, protocol: Evaluation, image: Image, name: str) -> Tensor:
+    """The answer to one image: a value for each class. Errors: DataError"""
+    pipeline, start = test_pipeline(job, protocol)
+    viewing = Viewing(protocol, job.test, job.recipe.seed, False, pipeline, start)
+    viewed = viewing.together([(views_of(image, name, viewing, 0), 0)], [])
+    return _answer(job, answering(job, module.eval(), protocol), viewed, pipeline, protocol, job.execution.test_batch)[
+        0
+    ]
 
 
 def evaluate(job: Job, modules: Sequence[nn.Module], protocol: Evaluation) -> dict[str, Any]:

@@ -68,6 +68,13 @@ class Processes:
             dist.barrier()
 
 
+def leave() -> None:
+    """Part from the other processes in good order, once all are here."""
+    if dist.is_available() and dist.is_initialized():
+        dist.barrier()
+        dist.destroy_process_group()
+
+
 def join(device: str) -> tuple[Processes, str]:
     """The processes that torchrun started, and this one's device; without torchrun, one process."""
     world = int(os.environ.get("WORLD_SIZE", "1"))

@@ -22,18 +22,22 @@ import torch
 from torch import Tensor
 
 import archspec
-from archspec.errors import RunError, SpecError
+from archspec.data.pipeline import Pipeline
+from archspec.errors import RunError
 from archspec.file import write_file
 from archspec.graph.canonical import spec_hash
 from archspec.graph.graph import Graph
+from archspec.image import Image
+from archspec.length import Calendar
 from archspec.lowering.artifacts import folder_name
+from archspec.lowering.device import usable_device
 from archspec.recipe.document import Loaded
 from archspec.recipe.files import load_recipe
 from archspec.spec.reader import plain
 from archspec.spec.writer import write
 from archspec.train.checkpoint import read_tensors, sweep, sync_folder, write_tensors
 from archspec.train.execution import Execution
-from archspec.train.job import Job
+from archspec.train.job import Job, prepare_module
 from archspec.train.loop import Record
 from archspec.train.state import State, fresh, numbers_of, restore, tensors_of
 from archspec.views.expanded import expanded
@@ -150,6 +154,58 @@ def environment(graph: Graph, loaded: Loaded) -> dict[str, Any]:
         "cpus": os.cpu_count(),
         "gpus": [torch.cuda.get_device_name(k) for k in range(torch.cuda.device_count())],
     }
+
+
+def keep_learnt(run: Run, job: Job) -> None:
+    """Keep what transforms learnt from the training images, and the names of classes: to answer without the data."""
+    tensors = {f"{k}.{name}": value for k, one in enumerate(job.pipeline.fitted) for name, value in one.items()}
+    header = {"classes": list(job.train.classes), "train": job.train.fingerprint, "test": job.test.fingerprint}
+    write_tensors(run.folder / "data.safetensors", tensors, header)
+
+
+class Names:
+    """The classes of a dataset that is not at hand."""
+
+    fingerprint = ""
+
+    def __init__(self, classes: list[str]) -> None:
+        self.classes = classes
+
+    def __len__(self) -> int:
+        return 0
+
+    def target(self, index: int) -> int:
+        raise IndexError(index)
+
+    def image(self, index: int) -> Image:
+        raise IndexError(index)
+
+    def name(self, index: int) -> str:
+        raise IndexError(index)
+
+
+def job_without_data(run: Run, execution: Execution) -> Job:
+    """The job of a run as far as answering goes. Errors: RunError, SpecError"""
+    graph, recipe = run.graph(), run.recipe().recipe
+    header, tensors = read_tensors(run.folder / "data.safetensors")
+    transforms = [*recipe.prepare, *recipe.augment, *recipe.normalize]
+    learnt: list[dict[str, Tensor]] = [{} for _ in transforms]
+    for key, value in tensors.items():
+        number, _, name = key.partition(".")
+        learnt[int(number)][name] = value
+    names = Names(header["classes"])
+    calendar = Calendar(1, 1, "wrap")
+    return Job(
+        graph,
+        recipe,
+        names,
+        names,
+        Pipeline(transforms, learnt),
+        calendar,
+        0,
+        usable_device(execution.device),
+        execution,
+    )
 
 
 def opened(folder: Path) -> Run:
@@ -275,14 +331,13 @@ def record(run: Run, job: Job, state: State, records: Iterator[Record]) -> Itera
         recorder.save()
 
 
-def trained(run: Run, graph: Graph) -> dict[str, Tensor]:
-    """The weights of a finished run. Errors: RunError"""
+def trained(run: Run, job: Job) -> torch.nn.Module:
+    """The network of a finished run with its weights, to be tested. Errors: RunError"""
     if not run.is_finished:
         raise RunError(f"{run.folder}: the run is not finished", f"archspec train --resume {run.folder}")
-    try:
-        _, tensors = read_tensors(run.weights)
-    except SpecError as error:
-        raise RunError(str(error)) from None
-    if {k: tuple(v.shape) for k, v in tensors.items()} != graph.state_shapes():
+    _, tensors = read_tensors(run.weights)
+    if {k: tuple(v.shape) for k, v in tensors.items()} != job.graph.state_shapes():
         raise RunError(f"{run.weights}: does not fit {run.folder / 'spec.yaml'}")
-    return tensors
+    module = prepare_module(job)
+    module.load_state_dict(tensors)
+    return module.eval()
