@@ -113,8 +113,6 @@ def answering(job: Job, module: nn.Module, protocol: Evaluation) -> Answer:
         main = wide.eval()
 
     def answer(pixels: Tensor) -> Tensor:
-        if job.execution.channels_last:
-            pixels = pixels.contiguous(memory_format=torch.channels_last)
         with job.cast():
             found = main(pixels)
         scores: Tensor = found[0] if isinstance(found, tuple) else found
@@ -182,7 +180,7 @@ def _view_count(viewing: Viewing, images: Images) -> int:
 def _answer(job: Job, answer: Answer, viewed: Viewed, pipeline: Pipeline, protocol: Evaluation, most: int) -> Tensor:
     scores: Tensor | None = None
     for places, batch in zip(viewed.places, viewed.batches, strict=True):
-        pixels = pipeline.floats(batch, job.device, job.dtype)
+        pixels = job.floats(pipeline, batch)
         found = torch.cat([answer(part) for part in torch.split(pixels, most)])
         if scores is None:
             scores = found.new_zeros(len(viewed.targets), viewed.views, found.shape[1])

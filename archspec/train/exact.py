@@ -62,7 +62,7 @@ def _measure(
     for batch in loaded(make, keys, job.execution.workers):
         if batch is not None:
             with job.cast():
-                state.module(job.pipeline.floats(batch, job.device, job.dtype))
+                state.module(job.floats(job.pipeline, batch))
             for total, stat in zip(sums, stats, strict=True):
                 total.add_(stat)
             groups.add_(1)

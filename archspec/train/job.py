@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from archspec.api import build
 from archspec.data.loader import Presented, loaded
@@ -21,6 +21,7 @@ from archspec.graph.graph import Graph
 from archspec.length import Calendar
 from archspec.lowering.device import usable_device
 from archspec.part import Images
+from archspec.parts.transform.photometric import GREY
 from archspec.recipe.document import Recipe
 from archspec.train.execution import Execution
 from archspec.train.processes import Processes
@@ -94,6 +95,13 @@ class Job:
             made = [(group.number, next(batches)) for group in groups]
             yield step, [(number, batch) for number, batch in made if batch is not None]
 
+    def floats(self, pipeline: Pipeline, batch: Batch) -> Tensor:
+        """The images of a batch as the network reads them: with one channel, their grey."""
+        pixels = pipeline.floats(batch, self.device, self.dtype)
+        if self.graph.inputs[0].shape.dims[0] == 1:
+            pixels = (pixels * pixels.new_tensor(GREY)[:, None, None]).sum(1, keepdim=True)
+        return pixels.contiguous(memory_format=torch.channels_last) if self.execution.channels_last else pixels
+
     def cast(self) -> Any:
         """The context of a forward pass."""
         kind = CAST.get(self.execution.precision)
@@ -136,9 +144,9 @@ def prepare_job(
 def image_size(graph: Graph) -> tuple[int, int]:
     """Height and width of a network's only input. Errors: RunError"""
     inputs = [tuple(node.shape.dims) for node in graph.inputs]
-    if len(inputs) != 1 or len(inputs[0]) != 3 or inputs[0][0] != 3:
+    if len(inputs) != 1 or len(inputs[0]) != 3 or inputs[0][0] not in (1, 3):
         found = ", ".join("x".join(map(str, dims)) for dims in inputs)
-        raise RunError(f"{graph.name} reads {found}; a network that is trained on images reads one of 3xHxW")
+        raise RunError(f"{graph.name} reads {found}; a network that is trained on images reads one, of 3xHxW or 1xHxW")
     return inputs[0][1], inputs[0][2]
 
 

@@ -42,9 +42,7 @@ def train(job: Job, state: State, stop: Callable[[], bool] = lambda: False) -> I
     """
     forward, norms = prepared(job, state)
     for step, groups in job.steps(state.step):
-        state.phase = at_step(job.recipe.schedule, state.phase, step, job.calendar)
-        rate = job.recipe.optimizer.lr * factor(job.recipe.schedule, state.phase, step, job.calendar, job.total)
-        update(job, state, forward, norms, step, groups, rate)
+        rate = update_rate(job, state, forward, norms, step, groups)
         state.step = step + 1
         enter(job, state)
         yield from ended(job, state)
@@ -68,6 +66,22 @@ def prepared(job: Job, state: State) -> tuple[Callable[[Tensor], Any], GroupedNo
     return forward, norms
 
 
+def update_rate(
+    job: Job,
+    state: State,
+    forward: Callable[[Tensor], Any],
+    norms: GroupedNorms | None,
+    step: int,
+    groups: list[tuple[int, Batch]],
+    look: Callable[[], None] = lambda: None,
+) -> float:
+    """One step at the learning rate of its time, which is returned."""
+    state.phase = at_step(job.recipe.schedule, state.phase, step, job.calendar)
+    rate = job.recipe.optimizer.lr * factor(job.recipe.schedule, state.phase, step, job.calendar, job.total)
+    update(job, state, forward, norms, step, groups, rate, look)
+    return rate
+
+
 def update(
     job: Job,
     state: State,
@@ -76,16 +90,18 @@ def update(
     step: int,
     groups: list[tuple[int, Batch]],
     rate: float,
+    look: Callable[[], None] = lambda: None,
 ) -> None:
-    """One step: the gradients of all groups of all processes, divided by the weight of them all, and an update."""
+    """One step: the gradients of all groups of all processes, divided by the weight of them all, and an update.
+
+    `look` is called between the two.
+    """
     targets = [batch.targets.to(job.device, non_blocking=True) for _, batch in groups]
     weight = global_weight(job, targets)
     if norms is not None:
         norms.begin()
     for (number, batch), target in zip(groups, targets, strict=True):
-        pixels = job.pipeline.floats(batch, job.device, job.dtype)
-        if job.execution.channels_last:
-            pixels = pixels.contiguous(memory_format=torch.channels_last)
+        pixels = job.floats(job.pipeline, batch)
         key = (
             (job.recipe.seed, step, number)
             if job.recipe.batch.group
@@ -105,6 +121,7 @@ def update(
     sum_gradients(job, parameters)
     if norms is not None:
         norms.end(job.processes, step + 1)
+    look()
     apply_gradients(job, state, parameters, rate)
 
 

@@ -216,29 +216,36 @@ def opened(folder: Path) -> Run:
     return Run(folder)
 
 
+def newest(run: Run, said: list[str] | None = None) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
+    """What the newest whole checkpoint holds; those that are not whole are passed over, and said to be."""
+    for path in run.checkpoints:
+        try:
+            return read_tensors(path)
+        except RunError as error:
+            if said is not None:
+                said.append(f"passed over: {error}")
+    return None
+
+
 def resume(run: Run, job: Job, state: State) -> list[str]:
     """Put the newest whole checkpoint into a fresh state, and cut the metrics to where it was; what was found.
 
     Errors: RunError if a checkpoint is of another spec or recipe
     """
     sweep(run.folder / "checkpoints")
-    said = []
+    said: list[str] = []
+    found = newest(run, said)
     numbers: dict[str, Any] = {"metrics": 0, "step": 0}
-    for path in run.checkpoints:
-        try:
-            numbers, tensors = read_tensors(path)
-        except RunError as error:
-            said.append(f"passed over: {error}")
-            continue
+    if found is not None:
+        numbers, tensors = found
         for what, mine in (("spec", spec_hash(job.graph)), ("recipe", job.recipe.hash)):
             if numbers[f"{what}_hash"] != mine:
                 hint = f"{what}.yaml was changed after the run began; begin a new one"
-                raise RunError(f"{path}: is of another {what} than the run's {what}.yaml", hint)
+                raise RunError(f"{run.folder}: its checkpoint is of another {what} than its {what}.yaml", hint)
         try:
             restore(state, numbers, tensors)
         except (KeyError, RuntimeError) as error:
-            raise RunError(f"{path}: does not fit the network: {str(error).splitlines()[0]}") from None
-        break
+            raise RunError(f"{run.folder}: its checkpoint does not fit: {str(error).splitlines()[0]}") from None
     said.append(f"goes on from step {numbers['step']:,}" if numbers["step"] else "begins anew: no checkpoint is there")
     if job.processes.is_first and run.metrics.exists():
         with run.metrics.open("r+b") as file:
@@ -267,8 +274,11 @@ class Recorder:
     def line(self, record: Record) -> None:
         for name, value in record.values.items():
             if isinstance(value, float) and not math.isfinite(value):
-                where = f"at step {record.step:,}"
-                raise RunError(f"{name} is {value} {where}", "a smaller optimizer.lr, a warm-up, or clip_norm may help")
+                from archspec.train.finite import first_not_finite
+
+                where = first_not_finite(self.run, self.job, record.step)
+                message = f"{name} is {value} at step {record.step:,}{f'; {where}' if where else ''}"
+                raise RunError(message, "a smaller optimizer.lr, a warm-up, or clip_norm may help")
         if self.file is not None:
             self.file.write(f"{json.dumps({'kind': record.kind, 'step': record.step, **record.values})}\n".encode())
             self.file.flush()
