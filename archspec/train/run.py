@@ -310,6 +310,10 @@ class Recorder:
                     self.run.folder / "best.safetensors", weights, {"step": record.step, chosen.metric: value}
                 )
 
+    def close(self) -> None:
+        if self.file is not None:
+            self.file.close()
+
     def finish(self) -> None:
         """Write the weights of a finished run, then its last checkpoint."""
         if self.file is not None:
@@ -327,18 +331,21 @@ class Recorder:
 def record(run: Run, job: Job, state: State, records: Iterator[Record]) -> Iterator[Record]:
     """Write what records say as they come, and checkpoints; at the end of the run its weights. Errors: RunError"""
     recorder = Recorder(run, job, state)
-    for one in records:
-        if one.kind != "step":
-            recorder.line(one)
-        if one.kind == "test":
-            recorder.select(one, state.tested)
-        if one.kind == "step" and state.step % job.execution.checkpoint_every == 0 and state.step < job.total:
+    try:
+        for one in records:
+            if one.kind != "step":
+                recorder.line(one)
+            if one.kind == "test":
+                recorder.select(one, state.tested)
+            if one.kind == "step" and state.step % job.execution.checkpoint_every == 0 and state.step < job.total:
+                recorder.save()
+            yield one
+        if state.step == job.total:
+            recorder.finish()
+        elif recorder.saved != state.step:
             recorder.save()
-        yield one
-    if state.step == job.total:
-        recorder.finish()
-    elif recorder.saved != state.step:
-        recorder.save()
+    finally:
+        recorder.close()
 
 
 def trained(run: Run, job: Job) -> torch.nn.Module:

@@ -1,0 +1,189 @@
+"""A run that stops, however it stops, goes on as if it had not."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import archspec
+from archspec.errors import RunError
+from archspec.recipe.files import load_recipe
+from archspec.train.checkpoint import read_tensors, write_tensors
+from archspec.train.execution import Execution
+from archspec.train.loop import train
+from archspec.train.run import Run, begin, record, resume, start
+from tests.train.small import RECIPE, SPEC, small_job, small_state, write_small
+
+
+class Killed(Exception):
+    pass
+
+
+def new_run(folder: Path) -> Run:
+    return begin(folder, archspec.compile(archspec.load(text=SPEC)), load_recipe(text=RECIPE), Execution(), None)
+
+
+def go(run: Run, kills: tuple[int, ...] = (), to_the_end: bool = True, **execution) -> list[str]:
+    """Train, through kills at which the process forgets all; what each resume said."""
+    said = []
+    for kill in (*kills, None) if to_the_end else kills:
+        job = small_job(**execution)
+        state = start(run, job, small_state(job).module)
+        said += resume(run, job, state)
+        try:
+            with closing(record(run, job, state, train(job, state))) as records:
+                for one in records:
+                    if kill is not None and one.step >= kill and one.kind == "step":
+                        raise Killed
+        except Killed:
+            continue
+    return said
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Run:
+    run = new_run(tmp_path_factory.mktemp("whole") / "run")
+    go(run)
+    return run
+
+
+def assert_same(one: Run, other: Run) -> None:
+    for name in ("metrics.jsonl", "weights.safetensors", "checkpoints/00000040.safetensors"):
+        assert (one.folder / name).read_bytes() == (other.folder / name).read_bytes(), name
+
+
+def test_recipe_goes_through_all_that_could_be_lost(whole):
+    """Else the tests below would prove little."""
+    kinds = [one["kind"] for one in whole.records()]
+    assert kinds.count("phase") == 1 and kinds.count("drop") >= 1
+    ended, dropped = (next(one["step"] for one in whole.records() if one["kind"] == kind) for kind in ("phase", "drop"))
+    assert 5 <= ended < 30 and dropped > ended
+    numbers, tensors = read_tensors(whole.folder / "checkpoints/00000036.safetensors")
+    assert numbers["averaged"] == 18 and numbers["since_record"]["loss"][1] == 14.0
+    assert {name.partition(".")[0] for name in tensors} == {"model", "optimizer", "average"}
+    assert sum(name.startswith("optimizer.") for name in tensors) == len(list(small_state(small_job()).module.parameters()))
+
+
+@pytest.mark.parametrize("kills", [(3,), (9,), (20,), (31,), (7, 13, 19, 26, 39)], ids=str)
+def test_killed_runs_end_the_same(whole, tmp_path, kills):
+    run = new_run(tmp_path / "run")
+    go(run, kills)
+    assert_same(whole, run)
+
+
+def test_worker_processes_change_nothing(whole, tmp_path):
+    run = new_run(tmp_path / "run")
+    go(run, (15,), workers=1)
+    assert_same(whole, run)
+
+
+def test_torch_generator_of_the_user_changes_nothing(whole, tmp_path):
+    run = new_run(tmp_path / "run")
+    torch.manual_seed(123)
+    go(run)
+    assert_same(whole, run)
+
+
+def test_run_goes_on_in_another_execution(whole, tmp_path):
+    """Checkpoints need not be where they were."""
+    run = new_run(tmp_path / "run")
+    go(run, (15,), checkpoint_every=4)
+    assert (run.folder / "weights.safetensors").read_bytes() == whole.weights.read_bytes()
+    assert run.metrics.read_bytes() == whole.metrics.read_bytes()
+
+
+def test_newest_whole_checkpoint_counts(whole, tmp_path):
+    run = new_run(tmp_path / "run")
+    go(run, (20,), to_the_end=False)
+    newest, older = run.checkpoints
+    newest.write_bytes(newest.read_bytes()[:-100])
+    (run.folder / "checkpoints" / ".00000024.safetensors.77.tmp").write_bytes(b"left behind")
+    said = go(run)
+    assert any("passed over" in line and newest.name in line for line in said)
+    assert f"goes on from step {int(older.stem)}" in said
+    assert_same(whole, run)
+    assert not list((run.folder / "checkpoints").glob(".*"))
+
+
+def test_all_checkpoints_gone_begins_anew(whole, tmp_path):
+    run = new_run(tmp_path / "run")
+    go(run, (20,), to_the_end=False)
+    for path in run.checkpoints:
+        path.write_bytes(b"")
+    assert go(run)[-1].startswith("begins anew")
+    assert_same(whole, run)
+
+
+def test_checkpoint_of_another_recipe_is_refused(tmp_path):
+    run = new_run(tmp_path / "run")
+    go(run, (8,), to_the_end=False)
+    job = small_job({"optimizer.lr": 0.2})
+    with pytest.raises(RunError, match=r"another recipe than its recipe\.yaml"):
+        resume(run, job, small_state(job))
+
+
+def test_checkpoint_is_written_in_one_step(tmp_path, monkeypatch):
+    path = tmp_path / "a.safetensors"
+    write_tensors(path, {"x": torch.ones(3)}, {"step": 1})
+    mask = os.umask(0)
+    os.umask(mask)
+    assert path.stat().st_mode & 0o777 == 0o666 & ~mask
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(RunError, match="no space left on device") as error:
+        write_tensors(path, {"x": torch.zeros(3)}, {"step": 2})
+    assert "untouched" in str(error.value)
+    assert read_tensors(path)[0] == {"step": 1} and os.listdir(tmp_path) == ["a.safetensors"]
+
+
+def test_channels_last_weights_are_saved(tmp_path):
+    value = torch.randn(4, 3, 2, 2).to(memory_format=torch.channels_last)
+    write_tensors(tmp_path / "a.safetensors", {"x": value}, {})
+    assert torch.equal(load_file(tmp_path / "a.safetensors")["x"], value)
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "archspec", "train", *map(str, arguments)]
+
+
+def wait_for(folder: Path, lines: int) -> None:
+    end = time.monotonic() + 120
+    metrics = folder / "metrics.jsonl"
+    while not metrics.exists() or len(metrics.read_text().splitlines()) < lines:
+        assert time.monotonic() < end, "the run does not get on"
+        time.sleep(0.02)
+
+
+def test_process_that_is_killed_or_asked_to_end(tmp_path):
+    """With SIGKILL it leaves its last checkpoint; with SIGTERM it writes one and says how to go on."""
+    spec, recipe = write_small(tmp_path)
+    longer = ["--recipe-set", "length=3000 steps", "--log-every", "3", "--checkpoint-every", "50"]
+    folder = tmp_path / "run"
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    begun = command(spec, "-r", recipe, "--out", folder, *longer)
+    process = subprocess.Popen(begun, stdout=subprocess.DEVNULL, env=env)
+    wait_for(folder, 30)
+    process.kill()
+    process.wait()
+    before = len((folder / "metrics.jsonl").read_text().splitlines())
+    process = subprocess.Popen(command("--resume", folder), stdout=subprocess.PIPE, text=True, env=env)
+    wait_for(folder, before + 20)
+    process.send_signal(signal.SIGTERM)
+    said = process.communicate(timeout=60)[0]
+    assert process.returncode == 128 + signal.SIGTERM
+    assert f"archspec train --resume {folder}" in said
+    step = int(max((folder / "checkpoints").glob("*.safetensors")).stem)
+    assert f"stopped at step {step:,} of 3,000" in said
+    steps = [json.loads(line)["step"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert steps == sorted(steps) and steps[-1] <= step
