@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import math
+import struct
 
 PER_HASH = 8
 """Numbers in one hash of 64 bytes."""
+NUMBERS = struct.Struct("<8Q")
 
 
 def digest(*key: object) -> bytes:
@@ -35,8 +37,7 @@ class Draw:
 
     def _next(self) -> int:
         if self.taken == len(self.numbers):
-            found = digest(*self.key, self.taken // PER_HASH)
-            self.numbers += [int.from_bytes(found[i : i + 8], "little") for i in range(0, 8 * PER_HASH, 8)]
+            self.numbers += NUMBERS.unpack(digest(*self.key, self.taken // PER_HASH))
         self.taken += 1
         return self.numbers[self.taken - 1]
 

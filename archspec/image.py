@@ -35,7 +35,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A transform that waits for floats: what was drawn for it, and its mark; None once the image was warped."""
+    """A transform that waits for floats: what was drawn for it, and its mark; None where places say nothing."""
 
     drawn: tuple[float, ...]
     mark: Mark | None
@@ -74,9 +74,10 @@ class Image:
 
         return Pillow.fromarray(self.held) if hasattr(self.held, "shape") else self.held
 
-    def wait(self, drawn: tuple[float, ...] = ()) -> Image:
-        """The image with one more transform that waits for it to be floats."""
-        return replace(self, waiting=(*self.waiting, Waiting(drawn, Mark(self.height, self.width))))
+    def wait(self, drawn: tuple[float, ...] = (), placed: bool = True) -> Image:
+        """The image with one more transform that waits for it to be floats; `placed` if it matters to it where."""
+        mark = Mark(self.height, self.width) if placed else None
+        return Image(self.held, (*self.waiting, Waiting(drawn, mark)))
 
     def crop(self, top: int, left: int, height: int, width: int) -> Image:
         """A part of the image. Errors: ArchspecError if it reaches beyond it"""

@@ -105,7 +105,7 @@ class Transform(Part, kind="transform"):
     """Whether its work on floats depends on where in the image a pixel is: then no warp may come between."""
 
     def __call__(self, image: Image, draw: Draw) -> Image:
-        return image.wait(self.drawn(draw)) if self.floating else image
+        return image.wait(self.drawn(draw), self.placed) if self.floating else image
 
     def drawn(self, draw: Draw) -> tuple[float, ...]:
         """The random numbers of one image."""

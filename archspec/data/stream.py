@@ -36,7 +36,7 @@ class Stream:
         for epoch, places in self.calendar.presented(step):
             numbers, repeats = self._epoch(epoch)
             cut = slice(places.start, places.stop)
-            found += [(epoch, int(i), int(r)) for i, r in zip(numbers[cut], repeats[cut], strict=True)]
+            found += zip([epoch] * len(places), numbers[cut].tolist(), repeats[cut].tolist(), strict=True)
         return found
 
 

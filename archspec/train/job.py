@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,8 @@ from archspec.api import build
 from archspec.data.loader import Presented, loaded
 from archspec.data.means import fitted
 from archspec.data.pipeline import Batch, Pipeline
-from archspec.data.stream import Stream, groups_of, run
-from archspec.errors import RunError
+from archspec.data.stream import Stream, groups_of
+from archspec.errors import RunError, did_you_mean
 from archspec.graph.graph import Graph
 from archspec.length import Calendar
 from archspec.lowering.device import usable_device
@@ -88,10 +88,11 @@ class Job:
         if self.recipe.batch.group is not None and not self.is_grouped and mine.world == 1:
             size = None
         make = Presented(self.train, self.pipeline, self.recipe.seed, self.execution.on_bad_image == "skip")
-        keys = run(self.stream, first, self.total, size, mine.rank, mine.world)
+        groups_at = lru_cache(64)(lambda step: groups_of(self.stream(step), step, size, mine.rank, mine.world))
+        keys = (group for step in range(first, self.total) for group in groups_at(step))
         batches = iter(loaded(make, keys, self.execution.workers))
         for step in range(first, self.total):
-            groups = groups_of(self.stream(step), step, size, mine.rank, mine.world)
+            groups = groups_at(step)
             made = [(group.number, next(batches)) for group in groups]
             yield step, [(number, batch) for number, batch in made if batch is not None]
 
@@ -122,6 +123,11 @@ def prepare_job(
         raise RunError(f"{data}: no such folder of data")
     train, test = (recipe.data.images(split, data, (height, width)) for split in ("train", "test"))
     _check_classes(graph, train, test)
+    names = [output.name for output in graph.outputs]
+    for name in recipe.loss_weights:
+        if name not in names:
+            message = f"the recipe gives a loss weight to `{name}`, and {graph.name} has no output `{name}`"
+            raise RunError(message, did_you_mean(name, names, "its outputs"))
     calendar = Calendar(len(train), recipe.batch.size, recipe.batch.last)
     if not calendar.steps_per_epoch:
         have = f"an epoch of {len(train):,} images has no whole batch of {recipe.batch.size:,}"

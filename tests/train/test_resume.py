@@ -69,7 +69,9 @@ def test_recipe_goes_through_all_that_could_be_lost(whole):
     numbers, tensors = read_tensors(whole.folder / "checkpoints/00000036.safetensors")
     assert numbers["averaged"] == 18 and numbers["since_record"]["loss"][1] == 14.0
     assert {name.partition(".")[0] for name in tensors} == {"model", "optimizer", "average"}
-    assert sum(name.startswith("optimizer.") for name in tensors) == len(list(small_state(small_job()).module.parameters()))
+    assert sum(name.startswith("optimizer.") for name in tensors) == len(
+        list(small_state(small_job()).module.parameters())
+    )
 
 
 @pytest.mark.parametrize("kills", [(3,), (9,), (20,), (31,), (7, 13, 19, 26, 39)], ids=str)

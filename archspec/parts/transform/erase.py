@@ -24,6 +24,7 @@ class RandomErase(Transform, op="random_erase"):
     """A random rectangle is filled (Zhong et al. 2020, algorithm 1)."""
 
     floating: ClassVar = True
+    placed: ClassVar = True
 
     p: Probability
     """How likely."""
@@ -54,11 +55,10 @@ class RandomErase(Transform, op="random_erase"):
         return None
 
     def apply(self, pixels: Tensor, drawn: Tensor, marks: Tensor, fitted: Mapping[str, Tensor], zero: Tensor) -> Tensor:
-        import torch
+        from archspec.parts.transform.place import places
 
         top, left, bottom, right = drawn[:, :, None].unbind(1)
-        y = torch.arange(pixels.shape[2], device=pixels.device)
-        x = torch.arange(pixels.shape[3], device=pixels.device)
+        y, x, _ = places(marks, pixels.shape[2], pixels.shape[3])
         rows, columns = (y >= top) & (y < bottom), (x >= left) & (x < right)
         erased = rows[:, :, None] & columns[:, None, :]
         value = zero if self.fill == "mean" else zero.new_full((3,), self.fill)

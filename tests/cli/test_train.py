@@ -1,0 +1,157 @@
+"""`archspec train`, `evaluate` and `predict`, as people call them."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+from PIL import Image as Pillow
+
+from archspec.cli.app import cli
+from archspec.errors import ArchspecError
+from tests.train.small import write_small
+
+SHORT = ["--recipe-set", "length=6 steps", "--recipe-set", "data.train=64", "--recipe-set", "data.test=20"]
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ARCHSPEC_CACHE", str(tmp_path / "cache"))
+
+
+def run(*arguments):
+    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
+
+
+def good(*arguments):
+    found = run(*arguments)
+    assert found.exit_code == 0, found.output + repr(found.exception)
+    return found.output
+
+
+def wrong(*arguments):
+    """What is said of a mistake."""
+    found = run(*arguments)
+    assert found.exit_code != 0
+    if found.exit_code == 2:
+        return found.output
+    assert isinstance(found.exception, ArchspecError), found.exception
+    return str(found.exception)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The folder of a short run of a network that is small."""
+    folder = tmp_path_factory.mktemp("trained")
+    spec, recipe = write_small(folder)
+    good("train", spec, "-r", recipe, "--out", folder / "run", "--log-every", 5)
+    return folder
+
+
+def test_without_more_than_a_spec_it_trains_on_drawn_shapes(tmp_path):
+    said = good("train", "resnet-cifar", *SHORT, "--log-every", 3)
+    assert "resnet-cifar by quick in runs/resnet-cifar-1" in said
+    assert "step 6 of 6: train: epoch 6, lr" in said and "finished: runs/resnet-cifar-1/weights.safetensors" in said
+    folder = tmp_path / "runs" / "resnet-cifar-1"
+    names = {path.name for path in folder.iterdir()}
+    assert names == {
+        "spec.yaml", "recipe.yaml", "execution.json", "environment.json", "data.safetensors", "metrics.jsonl",
+        "checkpoints", "weights.safetensors",
+    }  # fmt: skip
+    assert "runs/resnet-cifar-2" in good("train", "resnet-cifar", *SHORT), "each run has a folder of its own"
+    again = good("train", "--resume", folder)
+    assert "the run is finished" in again
+
+
+def test_records_are_lines_of_json(trained):
+    lines = [json.loads(line) for line in (trained / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == sorted(line["step"] for line in lines)
+    assert {line["kind"] for line in lines} >= {"train", "test"}
+    last = lines[-1]
+    assert last["step"] == 40 and set(last) == {"kind", "step", "epoch", "ten.top1_error", "ten.top5_error"}
+
+
+def test_run_can_be_made_again_from_its_folder(trained, tmp_path):
+    run = trained / "run"
+    good("train", run / "spec.yaml", "-r", run / "recipe.yaml", "--out", "again", "--log-every", 5)
+    for name in ("weights.safetensors", "metrics.jsonl", "recipe.yaml", "spec.yaml", "data.safetensors"):
+        assert (run / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
+
+
+def test_evaluate_agrees_with_the_run(trained):
+    last = {}
+    for line in (trained / "run" / "metrics.jsonl").read_text().splitlines():
+        last |= json.loads(line)
+    found = json.loads(good("evaluate", trained / "run", "--json"))
+    assert set(found["protocols"]) == {"test", "ten"} and found["protocols"]["test"]["images"] == 20
+    said = good("evaluate", trained / "run", trained / "run", "-p", "ten")
+    assert said.startswith("ten: images 20, top1_error ") and "test" not in said
+
+
+def test_predict_names_the_classes(trained, tmp_path):
+    Pillow.new("RGB", (12, 12), "red").save(tmp_path / "red.png")
+    said = good("predict", trained / "run", "red.png", "--top", 3)
+    assert said.startswith("red.png:\n") and said.count("%") == 3
+    (row,) = json.loads(good("predict", trained / "run", "red.png", "--json", "--top", 10))
+    assert sum(one["probability"] for one in row["classes"]) == pytest.approx(1, abs=1e-5)
+    assert {one["name"] for one in row["classes"]} >= {"disc", "frame", "checks"}
+
+
+def test_weights_to_start_from(trained, tmp_path):
+    spec, recipe = write_small(tmp_path)
+    said = good(
+        "train", spec, "-r", recipe, "--weights", trained / "run" / "weights.safetensors",
+        "--recipe-set", "length=1 steps", "--recipe-set", "optimizer.lr=0", "--recipe-set", "average=null",
+        "--recipe-set", "batch_norm=null", "--out", "more",
+    )  # fmt: skip
+    assert "finished" in said
+
+
+MISTAKES = {
+    "no spec": ([], "give a SPEC to begin a run, or --resume FOLDER"),
+    "spec and resume": (["alexnet", "--resume", "x"], "give a SPEC to begin a run, or --resume FOLDER"),
+    "unknown spec": (["alexnot"], "alexnot: no spec of this name in the zoo"),
+    "unknown recipe": (["resnet-cifar", "-r", "resnet-2015-cifer"], "did you mean `resnet-2015-cifar`"),
+    "no data": (["resnet-cifar", "-r", "resnet-2015-cifar"], "`cifar10` is read from a folder, and none is named"),
+    "no such data": (["resnet-cifar", "--data", "nowhere"], "nowhere: no such folder of data"),
+    "empty data": (["resnet-cifar", "-r", "resnet-2015-cifar", "--data", "."], "holds no test_batch.bin"),
+    "classes": (["alexnet"], "output `logits` of alexnet is 1000, and the data have 10 classes\n  hint: -s classes=10"),
+    "image size": (["small.yaml", "--recipe-set", "data.size=16"], "images of 16x16, and small reads 12x12"),
+    "setting": (["resnet-cifar", "--recipe-set", "optimizer.learning_rate=1"], "sgd has no field `learning_rate`"),
+    "settings form": (["resnet-cifar", "--recipe-set", "lr"], "write PATH=VALUE"),
+    "device": (["small.yaml", "--device", "cuba"], "device `cuba` cannot be used"),
+    "batch": (["small.yaml", "--recipe-set", "batch={size: 9999, last: drop}"], "has no whole batch of 9,999"),
+    "not a run": (["--resume", "."], ".: no run: it has no spec.yaml and recipe.yaml"),
+    "no run": (["--resume", "nowhere"], "nowhere: no such folder"),
+    "out taken": (["small.yaml", "--out", "."], ".: exists already, and is not empty"),
+    "out is a file": (["small.yaml", "--out", "small.yaml"], "small.yaml"),
+    "recipe for resume": (["--resume", ".", "-r", "quick"], "a run goes on with its own recipe"),
+    "weights": (["small.yaml", "--weights", "none.safetensors"], "none.safetensors"),
+    "two inputs": (["two.yaml"], "a network that is trained on images reads one, of 3xHxW or 1xHxW"),
+    "loss weights": (["small.yaml", "--recipe-set", "loss_weights={aux2: 1}"], "did you mean `aux1`?"),
+    "freeze": (["small.yaml", "--recipe-set", "optimizer.freeze=[convs]"], "freeze: `convs` matches no layer"),
+    "group": (["small.yaml", "--recipe-set", "optimizer.groups=[{op: bn, decay_mult: 0}]"], "matches no parameter"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes_are_told(mistake, tmp_path):
+    write_small(tmp_path)
+    layers = "layers:\n  add: {op: add, from: [a, b]}\noutputs: {x: add}\n"
+    (tmp_path / "two.yaml").write_text(f"archspec: 1\nname: two\ninputs: {{a: [3, 4, 4], b: [3, 4, 4]}}\n{layers}")
+    arguments, expected = MISTAKES[mistake]
+    assert expected in wrong("train", *arguments)
+
+
+def test_loss_that_is_no_number_is_traced_to_its_layer(tmp_path):
+    spec, _ = write_small(tmp_path)
+    said = wrong("train", spec, *SHORT, "--recipe-set", "optimizer.lr=1e30", "--log-every", 2)
+    assert "train.loss is nan at step" in said or "train.loss is inf at step" in said
+    assert "the first" in said and "not finite" in said and "clip_norm" in said
+
+
+def test_unfinished_run_cannot_be_tested(trained, tmp_path):
+    (tmp_path / "half").mkdir()
+    for name in ("spec.yaml", "recipe.yaml", "execution.json", "data.safetensors"):
+        (tmp_path / "half" / name).write_bytes((trained / "run" / name).read_bytes())
+    assert "half: the run is not finished\n  hint: archspec train --resume half" in wrong("evaluate", "half")
