@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+def full(output: Tensor) -> Tensor:
+    """Scores in at least single precision: a sum over a batch is no matter of half precision."""
+    return output.float() if output.element_size() < 4 else output
+
+
 class CrossEntropy(Loss, op="cross_entropy"):
     """Softmax and the negative log-likelihood of the class: multinomial logistic regression."""
 
@@ -21,12 +26,7 @@ class CrossEntropy(Loss, op="cross_entropy"):
     def total(self, output: Tensor, target: Tensor) -> Tensor:
         from torch.nn import functional as F
 
-        return F.cross_entropy(
-            output.float() if output.element_size() < 4 else output,
-            target,
-            reduction="sum",
-            label_smoothing=self.label_smoothing,
-        )
+        return F.cross_entropy(full(output), target, reduction="sum", label_smoothing=self.label_smoothing)
 
 
 class BinaryCrossEntropy(Loss, op="binary_cross_entropy"):
@@ -38,6 +38,7 @@ class BinaryCrossEntropy(Loss, op="binary_cross_entropy"):
     def total(self, output: Tensor, target: Tensor) -> Tensor:
         from torch.nn import functional as F
 
+        output = full(output)
         shares = target if target.is_floating_point() else F.one_hot(target, output.shape[1])
         shares = shares.to(output.dtype) * (1.0 - self.label_smoothing) + self.label_smoothing / output.shape[1]
         return F.binary_cross_entropy_with_logits(output, shares, reduction="sum")

@@ -22,8 +22,8 @@ def wrong(output: Tensor, target: Tensor, top: int) -> tuple[Tensor, float]:
     mine = output.gather(1, label[:, None])
     classes = torch.arange(output.shape[1], device=output.device)
     before = (output > mine) | ((output == mine) & (classes < label[:, None]))
-    beaten = before.sum(1) + torch.isnan(output).any(1) * output.shape[1]  # an answer that is no number is wrong
-    return (beaten >= top).sum(), float(len(label))
+    missed = (before.sum(1) >= top) | torch.isnan(output).any(1)  # an answer that is no number is wrong
+    return missed.sum(), float(len(label))
 
 
 class Top1Error(Metric, op="top1_error"):

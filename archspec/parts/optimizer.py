@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from archspec.part import Optimizer
 
@@ -28,6 +28,12 @@ class SGD(Optimizer, op="sgd"):
     """Whether the velocity holds the learning rate, as in the papers and Caffe; torch's does not."""
     nesterov: bool = False
     """Whether the step looks ahead along the velocity."""
+
+    @model_validator(mode="after")
+    def _ahead(self) -> SGD:
+        if self.nesterov and self.momentum == 0:
+            raise ValueError("given a `momentum` of more than 0 where it looks ahead: `nesterov`")
+        return self
 
     def build(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
         if self.lr_in_velocity:

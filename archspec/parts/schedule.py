@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from fractions import Fraction
 from typing import Annotated
 
 from pydantic import Field
@@ -33,7 +34,7 @@ class Step(Schedule, op="step"):
     """What each step multiplies by."""
 
     def factor_at(self, t: float, total: float, calendar: Calendar) -> float:
-        return float(self.factor ** (t // calendar.steps(self.every)))
+        return float(self.factor ** (Fraction(t) // calendar.steps(self.every)))
 
 
 class MultiStep(Schedule, op="multi_step"):

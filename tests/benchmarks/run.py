@@ -224,6 +224,15 @@ def large() -> None:
                 )
 
 
+def trainer(name: str) -> None:
+    """A part of trainer.py."""
+    sys.path.insert(0, str(ROOT))
+    from tests.benchmarks import trainer as parts
+
+    part = getattr(parts, name)
+    part() if name == "gpu" else part(pairwise)
+
+
 def process(*arguments: str) -> tuple[float, float]:
     """Seconds and peak MiB of a command."""
     began = time.perf_counter()
@@ -243,6 +252,10 @@ PARTS = {
     "step": step,
     "scale": scale,
     "large": large,
+    "input": lambda: trainer("input_pipeline"),
+    "loop": lambda: trainer("loop"),
+    "ten-crop": lambda: trainer("ten_crop"),
+    "gpu": lambda: trainer("gpu"),
 }
 
 if __name__ == "__main__":

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-from functools import cached_property
+from collections.abc import Callable
+from functools import cache, cached_property
 from pathlib import Path
+from typing import Any
 
 from archspec.errors import DataError
 from archspec.image import Image
@@ -85,6 +87,20 @@ def images_below(folder: Path, inside: str) -> list[str]:
     return found
 
 
+ORIENTATION = 0x0112
+"""The number of EXIF's orientation."""
+
+
+@cache
+def _fast_decoder() -> Callable[[bytes, str], Any] | None:
+    """simplejpeg's decoder, where the extra `fast` is installed: the same bits as Pillow's, sooner."""
+    try:
+        from simplejpeg import decode_jpeg
+    except ImportError:
+        return None
+    return decode_jpeg  # type: ignore[no-any-return]
+
+
 def decoded(path: Path) -> Image:
     """The image of a file as RGB. Errors: DataError that names it"""
     try:
@@ -104,6 +120,9 @@ def read_image(data: bytes, name: str) -> Image:
 
     try:
         image: PIL.Image.Image = PIL.Image.open(io.BytesIO(data))
+        plain = image.format == "JPEG" and image.mode == "RGB" and image.getexif().get(ORIENTATION, 1) == 1
+        if plain and (fast := _fast_decoder()) is not None:
+            return Image(fast(data, "RGB"))
         image = PIL.ImageOps.exif_transpose(image)
         if image.mode in ("P", "PA", "LA", "RGBA", "La", "RGBa"):
             image = image.convert("RGBA")

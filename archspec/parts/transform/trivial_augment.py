@@ -56,10 +56,9 @@ def operated(image: Pillow, name: str, level: int, sign: int = 1) -> Pillow:
             return enhancers[name](image).enhance(1.0 + strength)
         if name == "rotate":
             return image.rotate(strength, Image.Resampling.NEAREST)
-        middle_x, middle_y = image.width / 2, image.height / 2
-        matrix = {
-            "shear_x": (1, strength, -strength * middle_y, 0, 1, 0),
-            "shear_y": (1, 0, 0, strength, 1, -strength * middle_x),
+        matrix = {  # from places of the result to those of the image; shears leave the upper left corner where it is
+            "shear_x": (1, strength, 0, 0, 1, 0),
+            "shear_y": (1, 0, 0, strength, 1, 0),
             "translate_x": (1, 0, float(int(strength)), 0, 1, 0),
             "translate_y": (1, 0, 0, 0, 1, float(int(strength))),
         }[name]
@@ -67,5 +66,5 @@ def operated(image: Pillow, name: str, level: int, sign: int = 1) -> Pillow:
     if name == "posterize":
         return ImageOps.posterize(image, 8 - round(level / ((BINS - 1) / 6)))
     if name == "solarize":
-        return ImageOps.solarize(image, 255.0 * (1 - level / (BINS - 1)))  # type: ignore[arg-type]
+        return ImageOps.solarize(image, 255.0 * (BINS - 1 - level) / (BINS - 1))  # type: ignore[arg-type]
     return ImageOps.autocontrast(image) if name == "auto_contrast" else ImageOps.equalize(image)
