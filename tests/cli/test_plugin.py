@@ -48,7 +48,8 @@ def test_a_wrong_block_fails_them(package):
     right = file.read_text()
     try:
         file.write_text(right.replace("torch.sigmoid(slope * x)", "torch.tanh(slope * x)"))
-        assert "test_its_numbers" in in_site(package, "pytest", "-q", "-p", "no:cacheprovider").stdout
+        done = in_site(package, "pytest", "-q", "-p", "no:cacheprovider", "-k", "test_its_numbers")
+        assert done.returncode == 1 and "test_its_numbers" in done.stdout
     finally:
         file.write_text(right)
 
