@@ -192,7 +192,7 @@ def ten_crop(pairwise: Pairwise) -> None:
 
 
 def gpu() -> None:
-    """Images a second of training in bf16 with compile and channels_last, beside torchvision's model in the same loop."""
+    """Images a second of training in bf16 with compile and channels_last, beside torchvision's model in one loop."""
     if not torch.cuda.is_available():
         print("no GPU: ResNet-50 and GoogLeNet are not timed")
         return

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archspec.errors import ArchspecError, Source, SpecError
@@ -191,6 +191,7 @@ values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(keys, values, min_size=1, max_size=5), st.integers(1, 4), st.randoms(use_true_random=False))
 def test_mangled_white_space(data: dict[str, Any], factor: int, dice: random.Random) -> None:
     text = write(data)
