@@ -252,6 +252,26 @@ class Average(Part, kind="average"):
         raise NotImplementedError
 
 
+class Log(Protocol):
+    """What takes the records of one run."""
+
+    def __call__(self, kind: str, step: int, values: Mapping[str, Any]) -> None:
+        """One record, as metrics.jsonl has it."""
+        ...
+
+    def close(self) -> None:
+        """The run ends or stops."""
+        ...
+
+
+class Logger(Part, kind="logger"):
+    """Sends the records of a run somewhere. It is chosen on the command line and is no part of a recipe."""
+
+    def open(self, folder: Path) -> Log:
+        """For a run in a folder, new or gone on with. Errors: RunError"""
+        raise NotImplementedError
+
+
 class Evaluation(Part, kind="protocol"):
     """A way to test: which views of an image the network sees, and how its answers become one."""
 

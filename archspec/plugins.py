@@ -42,6 +42,7 @@ GROUPS = {
     "schedule": "archspec.schedules",
     "average": "archspec.averages",
     "protocol": "archspec.protocols",
+    "logger": "archspec.loggers",
 }
 """What a plugin can bring, and the entry-point group for it."""
 

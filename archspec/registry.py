@@ -109,6 +109,7 @@ PARTS: dict[str, dict[str, str]] = {
         "poly": "Poly",
         "step": "Step",
     },
+    "logger": {"tensorboard": "TensorBoard"},
     "average": {"ema": "ExponentialAverage", "mean": "Mean"},
     "protocol": {
         "center_crop": "whole:CenterCropView",

@@ -42,6 +42,7 @@ def execution_options(command: Any) -> Any:
 @click.option("--data", type=click.Path(), default=None, metavar="FOLDER", help="Of the recipe's dataset.")
 @click.option("--out", type=click.Path(), default=None, metavar="FOLDER", help="Of the run; unsaid, runs/NAME-N.")
 @click.option("--resume", type=click.Path(), default=None, metavar="FOLDER", help="Go on with a run that stopped.")
+@click.option("--log", "logs", multiple=True, metavar="LOGGER", help="Tell the records to it too, such as tensorboard.")
 @weights_options
 @execution_options
 def train(
@@ -53,6 +54,7 @@ def train(
     data: str | None,
     out: str | None,
     resume: str | None,
+    logs: tuple[str, ...],
     weights: WeightsOptions,
     **given: Any,
 ) -> None:
@@ -73,7 +75,7 @@ def train(
     from archspec.cli.training import Command, go_on, go_train
 
     if resume is not None:
-        go_on(Path(resume), machine, Path(data) if data else None)
+        go_on(Path(resume), machine, Path(data) if data else None, logs)
         return
     assert spec is not None
     from archspec.recipe.files import load_recipe
@@ -81,4 +83,4 @@ def train(
     loaded = load_recipe(recipe_name or "quick", settings)
     graph = chosen.compile(spec)
     folder = Path(out) if out else None
-    go_train(Command(graph, loaded, machine, Path(data) if data else None, folder, weights))
+    go_train(Command(graph, loaded, machine, Path(data) if data else None, folder, weights, logs))

@@ -9,14 +9,16 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 
 from archspec.cli.options import WeightsOptions
-from archspec.errors import RunError
+from archspec.errors import RunError, did_you_mean
 from archspec.graph.graph import Graph
+from archspec.part import Logger
 from archspec.recipe.document import Loaded
+from archspec.registry import RECIPE_PARTS
 from archspec.train.execution import Execution
 from archspec.train.job import Job, prepare_job, prepare_module
 from archspec.train.loop import Record, train
@@ -35,17 +37,30 @@ class Command:
     data: Path | None
     folder: Path | None
     weights: WeightsOptions
+    logs: tuple[str, ...] = ()
+
+
+def loggers(names: tuple[str, ...]) -> list[Logger]:
+    """The loggers of some names. Errors: RunError, PluginError"""
+    registry = RECIPE_PARTS["logger"]
+    found = []
+    for name in names:
+        if name not in registry:
+            raise RunError(f"there is no logger `{name}`", did_you_mean(name, registry, "loggers"))
+        found.append(cast(type[Logger], registry[name])())
+    return found
 
 
 def go_train(command: Command) -> None:
     """Begin a run and train. Errors: ArchspecError"""
     restarts = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
     if restarts and command.folder is not None and (command.folder / "recipe.yaml").exists():
-        go_on(command.folder, command.machine, command.data)  # torchrun starts the same command again
+        go_on(command.folder, command.machine, command.data, command.logs)  # torchrun starts the same command again
         return
     if int(os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0")) and command.folder is None:
         hint = "name the run's folder: --out FOLDER"
         raise RunError("torchrun may start this run again, which then must find its folder", hint)
+    told = loggers(command.logs)
     execution, processes = _joined(command.machine)
     job = prepare_job(command.graph, command.loaded.recipe, command.data, execution, processes)
     module = prepare_module(
@@ -55,17 +70,17 @@ def go_train(command: Command) -> None:
         allow_missing=command.weights.allow_missing,
         allow_unexpected=command.weights.allow_unexpected,
     )
-    told: list[Any] = [None]
+    made = None
     if processes.is_first:
-        told = [begin(command.folder, command.graph, command.loaded, execution, command.data).folder]
-    run = Run(processes.told(told[0])[0])
+        made = begin(command.folder, command.graph, command.loaded, execution, command.data).folder
+    run = Run(processes.told(made)[0])
     if processes.is_first:
         keep_learnt(run, job)
     state = start(run, job, module)
-    _go(run, job, state, [])
+    _go(run, job, state, [], told)
 
 
-def go_on(folder: Path, machine: dict[str, Any], data: Path | None) -> None:
+def go_on(folder: Path, machine: dict[str, Any], data: Path | None, logs: tuple[str, ...] = ()) -> None:
     """Go on with a run that stopped. Errors: ArchspecError"""
     run = opened(folder)
     if run.is_finished:
@@ -77,7 +92,7 @@ def go_on(folder: Path, machine: dict[str, Any], data: Path | None) -> None:
     graph, loaded = run.graph(), run.recipe()
     job = prepare_job(graph, loaded.recipe, data or (Path(held) if held else None), execution, processes)
     state = start(run, job, prepare_module(job))
-    _go(run, job, state, resume(run, job, state))
+    _go(run, job, state, resume(run, job, state), loggers(logs))
 
 
 def _joined(machine: dict[str, Any]) -> tuple[Execution, Processes]:
@@ -89,7 +104,7 @@ def _joined(machine: dict[str, Any]) -> tuple[Execution, Processes]:
     return execution, processes
 
 
-def _go(run: Run, job: Job, state: State, said: list[str]) -> None:
+def _go(run: Run, job: Job, state: State, said: list[str], told: list[Logger]) -> None:
     """Train to the end or to a signal, and show how it goes."""
     stopped: list[int] = []
     for kind in (signal.SIGTERM, signal.SIGINT):
@@ -99,7 +114,7 @@ def _go(run: Run, job: Job, state: State, said: list[str]) -> None:
         show.say(f"{job.graph.name} by {job.recipe.name} in {run.folder}")
         for line in said:
             show.say(line)
-    for one in record(run, job, state, train(job, state, lambda: job.processes.any(bool(stopped)))):
+    for one in record(run, job, state, train(job, state, lambda: job.processes.any(bool(stopped))), told):
         if show:
             show(one)
     leave()

@@ -51,7 +51,9 @@ def _watch(name: str) -> Any:
     def hook(module: nn.Module, inputs: Any, output: Any) -> None:
         if isinstance(output, Tensor) and not bool(torch.isfinite(output).all()):
             bad = [key for key, p in module.named_parameters() if not bool(torch.isfinite(p).all())]
-            what = f"its {bad[0]} is not finite" if bad else f"largest input {float(inputs[0].detach().abs().max()):.3g}"
+            what = (
+                f"its {bad[0]} is not finite" if bad else f"largest input {float(inputs[0].detach().abs().max()):.3g}"
+            )
             raise NotFinite(f"the first layer whose output is not finite is {name} ({what})")
 
     return hook

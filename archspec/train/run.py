@@ -13,7 +13,7 @@ import json
 import math
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from archspec.image import Image
 from archspec.length import Calendar
 from archspec.lowering.artifacts import folder_name
 from archspec.lowering.device import usable_device
+from archspec.part import Logger
 from archspec.recipe.document import Loaded
 from archspec.recipe.files import load_recipe
 from archspec.spec.reader import plain
@@ -265,10 +266,11 @@ def start(run: Run, job: Job, module: torch.nn.Module) -> State:
 class Recorder:
     """Writes what a run's records say into its folder; only the first process writes."""
 
-    def __init__(self, run: Run, job: Job, state: State) -> None:
+    def __init__(self, run: Run, job: Job, state: State, loggers: Sequence[Logger] = ()) -> None:
         self.run, self.job, self.state = run, job, state
         self.saved = -1
         """The step of the last checkpoint."""
+        self.logs = [logger.open(run.folder) for logger in loggers] if job.processes.is_first else []
         self.file = run.metrics.open("ab") if job.processes.is_first else None
 
     def line(self, record: Record) -> None:
@@ -282,6 +284,8 @@ class Recorder:
         if self.file is not None:
             self.file.write(f"{json.dumps({'kind': record.kind, 'step': record.step, **record.values})}\n".encode())
             self.file.flush()
+        for log in self.logs:
+            log(record.kind, record.step, record.values)
 
     def save(self) -> None:
         """Write a checkpoint; every process calls it at the same time. Errors: RunError"""
@@ -311,6 +315,8 @@ class Recorder:
                 )
 
     def close(self) -> None:
+        for log in self.logs:
+            log.close()
         if self.file is not None:
             self.file.close()
 
@@ -328,9 +334,14 @@ class Recorder:
         self.save()
 
 
-def record(run: Run, job: Job, state: State, records: Iterator[Record]) -> Iterator[Record]:
-    """Write what records say as they come, and checkpoints; at the end of the run its weights. Errors: RunError"""
-    recorder = Recorder(run, job, state)
+def record(
+    run: Run, job: Job, state: State, records: Iterator[Record], loggers: Sequence[Logger] = ()
+) -> Iterator[Record]:
+    """Write what records say as they come, and checkpoints; at the end of the run its weights.
+
+    `loggers` are told the records too. Errors: RunError
+    """
+    recorder = Recorder(run, job, state, loggers)
     try:
         for one in records:
             if one.kind != "step":

@@ -1,6 +1,7 @@
 """`archspec train`, `evaluate` and `predict`, as people call them."""
 
 import json
+from typing import ClassVar
 
 import pytest
 from click.testing import CliRunner
@@ -8,6 +9,9 @@ from PIL import Image as Pillow
 
 from archspec.cli.app import cli
 from archspec.errors import ArchspecError
+from archspec.part import Logger
+from archspec.plugins import Provider
+from archspec.registry import RECIPE_PARTS
 from tests.train.small import write_small
 
 SHORT = ["--recipe-set", "length=6 steps", "--recipe-set", "data.train=64", "--recipe-set", "data.test=20"]
@@ -155,3 +159,38 @@ def test_unfinished_run_cannot_be_tested(trained, tmp_path):
     for name in ("spec.yaml", "recipe.yaml", "execution.json", "data.safetensors"):
         (tmp_path / "half" / name).write_bytes((trained / "run" / name).read_bytes())
     assert "half: the run is not finished\n  hint: archspec train --resume half" in wrong("evaluate", "half")
+
+
+class Spy(Logger, op="spy"):
+    """A logger as a plugin would bring it."""
+
+    told: ClassVar = []
+
+    def open(self, folder):
+        self.told.append(folder.name)
+        return self
+
+    def __call__(self, kind, step, values):
+        self.told.append((kind, step))
+
+    def close(self):
+        self.told.append("closed")
+
+
+def test_loggers_are_told_the_records(tmp_path):
+    spec, _ = write_small(tmp_path)
+    with RECIPE_PARTS["logger"].extended({"spy": Spy}, Provider("a-plugin")):
+        good("train", spec, *SHORT, "--recipe-set", "data.size=12", "--log", "spy", "--out", "told", "--log-every", 4)
+    assert Spy.told == [
+        "told",
+        ("test", 1),
+        ("test", 2),
+        ("test", 3),
+        ("train", 4),
+        ("test", 4),
+        ("test", 5),
+        ("train", 6),
+        ("test", 6),
+        "closed",
+    ]
+    assert "did you mean `tensorboard`" in wrong("train", spec, "--log", "tensorbord")

@@ -46,7 +46,7 @@ class AreaCrop(Transform, op="area_crop"):
         how = self.interpolation
         name = how if isinstance(how, str) else how[draw.integer(0, len(how) - 1)]
         left, top, width, height = self._box(image.width, image.height, draw)
-        return image.resized(self.size, self.size, name, (left, top, left + width, top + height))
+        return image.crop(top, left, height, width).resized(self.size, self.size, name)
 
     def _box(self, width: int, height: int, draw: Draw) -> tuple[int, int, int, int]:
         """Left, top, width and height of a rectangle."""

@@ -66,22 +66,17 @@ class SubtractMean(Transform, op="subtract_mean"):
         return mean.mean((1, 2)) if mean.dim() == 3 else mean
 
     def apply(self, pixels: Tensor, drawn: Tensor, marks: Tensor, fitted: Mapping[str, Tensor], zero: Tensor) -> Tensor:
-        import torch
-
-        mean = fitted["mean"].to(pixels) if self.fits else None
-        if mean is None or mean.dim() == 1:
-            return pixels - self.zero(fitted).to(pixels)[:, None, None]
-        frames = torch.unique(marks[:, :2], dim=0)
-        if frames.tolist() != [list(mean.shape[1:])]:
-            return pixels - mean.mean((1, 2))[:, None, None]
-        if len(torch.unique(marks, dim=0)) == 1 and marks[0].tolist() == [*pixels.shape[2:], 0, 0, 1]:
-            return pixels - mean
         from archspec.parts.transform.place import places
 
+        means = self.zero(fitted).to(pixels)[:, None, None]
+        if self.per == "channel":
+            return pixels - means
+        mean = fitted["mean"].to(pixels)
+        height, width = mean.shape[1:]
         rows, columns, inside = places(marks, pixels.shape[2], pixels.shape[3])
-        rows, columns = rows.clamp(0, mean.shape[1] - 1), columns.clamp(0, mean.shape[2] - 1)
-        here = mean[:, rows[:, :, None], columns[:, None, :]].transpose(0, 1)
-        return pixels - here * inside[:, None]
+        here = mean[:, rows.clamp(0, height - 1)[:, :, None], columns.clamp(0, width - 1)[:, None, :]].transpose(0, 1)
+        fits = (marks[:, 0] == height) & (marks[:, 1] == width)  # each by itself, whatever else is in the group
+        return pixels - (here * inside[:, None]).where(fits[:, None, None, None], means)
 
 
 class Normalize(Transform, op="normalize"):
