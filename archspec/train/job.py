@@ -17,6 +17,7 @@ from archspec.data.means import fitted
 from archspec.data.pipeline import Batch, Pipeline
 from archspec.data.stream import Stream, groups_of
 from archspec.errors import RunError, did_you_mean
+from archspec.graph.canonical import spec_hash
 from archspec.graph.graph import Graph
 from archspec.length import Calendar
 from archspec.lowering.device import usable_device
@@ -118,7 +119,7 @@ def prepare_job(
     height, width = image_size(graph)
     if recipe.data.needs_folder and data is None:
         message = f"the recipe's data `{recipe.data.op}` is read from a folder, and none is named"
-        raise RunError(message, "--data FOLDER, or try --set data=synthetic")
+        raise RunError(message, "--data FOLDER, or try --recipe-set data=synthetic")
     if data is not None and not data.is_dir():
         raise RunError(f"{data}: no such folder of data")
     train, test = (recipe.data.images(split, data, (height, width)) for split in ("train", "test"))
@@ -128,11 +129,18 @@ def prepare_job(
         if name not in names:
             message = f"the recipe gives a loss weight to `{name}`, and {graph.name} has no output `{name}`"
             raise RunError(message, did_you_mean(name, names, "its outputs"))
+    for what, value in (
+        ("spec", spec_hash(graph)),
+        ("recipe", recipe.hash),
+        ("seed", str(recipe.seed)),
+        ("dataset", train.fingerprint),
+    ):
+        together.agree(what, value)
     calendar = Calendar(len(train), recipe.batch.size, recipe.batch.last)
     if not calendar.steps_per_epoch:
         have = f"an epoch of {len(train):,} images has no whole batch of {recipe.batch.size:,}"
         message = f"{have}, and smaller ones are dropped"
-        raise RunError(message, "--set batch.last=keep, or a smaller batch.size")
+        raise RunError(message, "--recipe-set batch.last=keep, or a smaller batch.size")
     transforms = [*recipe.prepare, *recipe.augment, *recipe.normalize]
     skip = execution.on_bad_image == "skip"
     if not together.is_first:
