@@ -27,6 +27,8 @@ class Source:
 
     name: str
     text: str = field(repr=False)
+    what: str = "spec"
+    """What the text is meant to be: a spec or a recipe."""
 
     @cached_property
     def lines(self) -> list[str]:
@@ -209,6 +211,18 @@ class DataError(ArchspecError):
 
 class RunError(DataError):
     """A training run cannot begin, go on, or be read."""
+
+
+def in_order(problems: Iterable[Problem]) -> list[Problem]:
+    """Problems in the order of their files, files as they are first named; those without a place come first."""
+    found = list(problems)
+    files = list(dict.fromkeys(problem.position.source.name for problem in found if problem.position))
+
+    def order(problem: Problem) -> tuple[int, int, int]:
+        at = problem.position
+        return (files.index(at.source.name), at.line, at.column) if at else (-1, 0, 0)
+
+    return sorted(found, key=order)
 
 
 def did_you_mean(name: str, known: Iterable[str], listed: str = "") -> str:

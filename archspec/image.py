@@ -110,20 +110,14 @@ class Image:
         pixels[size : size + self.height, size : size + self.width] = self.array
         return Image(pixels, self._moved(lambda m: replace(m, top=m.top - size, left=m.left - m.sign * size)))
 
-    def resized(
-        self,
-        height: int,
-        width: int,
-        interpolation: str = "bilinear",
-        box: tuple[float, float, float, float] | None = None,
-    ) -> Image:
-        """The image, or the part of it in the box (left, top, right, bottom), at another size, antialiased."""
+    def resized(self, height: int, width: int, interpolation: str = "bilinear") -> Image:
+        """The image at another size, antialiased."""
         from PIL import Image as Pillow
 
-        if (height, width) == (self.height, self.width) and box is None:
+        if (height, width) == (self.height, self.width):
             return self
         how = {"cubic": "BICUBIC", "area": "BOX"}.get(interpolation, interpolation.upper())
-        return self.warped(self.pillow.resize((width, height), Pillow.Resampling[how], box))
+        return self.warped(self.pillow.resize((width, height), Pillow.Resampling[how]))
 
     def warped(self, pixels: Any) -> Image:
         """Other pixels in the place of these, whose places say nothing of where these were."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from archspec.draw import Draw
 from archspec.image import Image
@@ -101,6 +101,8 @@ class Transform(Part, kind="transform"):
 
     floating: ClassVar[bool] = False
     """Whether it works on floats."""
+    warps: ClassVar[bool] = False
+    """Whether a pixel's place then says nothing of where it was; crops, mirrors and borders are followed."""
     placed: ClassVar[bool] = False
     """Whether its work on floats depends on where in the image a pixel is: then no warp may come between."""
 
@@ -180,22 +182,22 @@ class ParameterGroup(BaseModel):
     """Ops of layers."""
     parameter: str | None = None
     """Name of a parameter of them, such as bias; unsaid, all."""
-    lr_mult: float = 1.0
+    lr_mult: Annotated[float, Field(ge=0)] = 1.0
     """Factor on the learning rate."""
-    decay_mult: float = 1.0
+    decay_mult: Annotated[float, Field(ge=0)] = 1.0
     """Factor on the weight decay."""
 
 
 class Optimizer(Part, kind="optimizer"):
     """Updates parameters by their gradients."""
 
-    lr: float
+    lr: Annotated[float, Field(ge=0)]
     """Learning rate, multiplied by the schedule."""
-    weight_decay: float = 0.0
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
     """Factor of the weights in their gradient, or as the optimizer has it."""
     groups: list[ParameterGroup] = []
     """Rules on parameters; the first that matches one decides."""
-    clip_norm: float | None = None
+    clip_norm: Annotated[float, Field(gt=0)] | None = None
     """The largest norm of all gradients together; larger ones are scaled down to it."""
     freeze: list[str] = []
     """Globs on paths whose parameters are not trained; batch norm among them stays as it is."""

@@ -20,7 +20,7 @@ from archspec.initializers import INITIALIZERS
 from archspec.lowering.standalone import standalone_source
 from archspec.lowering.verify import verify
 from archspec.plugins import GROUPS, installed
-from archspec.registry import BLOCKS
+from archspec.registry import BLOCKS, RECIPE_PARTS
 from archspec.spec.writer import write
 from archspec.tensor import SHAPES
 from archspec.views import VIEWS
@@ -28,7 +28,7 @@ from archspec.views.expanded import expanded
 from archspec.views.schema import schema
 from tests.distributions import double, install, spec
 
-REGISTRIES = (BLOCKS, SHAPES, INITIALIZERS, PASSES, VIEWS)
+REGISTRIES = (BLOCKS, SHAPES, INITIALIZERS, PASSES, VIEWS, *RECIPE_PARTS.values())
 
 
 @pytest.fixture
@@ -608,19 +608,22 @@ def test_a_composite_of_a_plugin(site):
 
 
 def test_plugins_are_listed_with_their_health(site):
-    shelf(site, "archspec-good", {"unit-net.yaml": spec("last: relu"), "blocks/unit.yaml": LIBRARY})
-    groups = {"blocks": {"twice": "xbroken:Double", "elu": "xb:Elu"}, "losses": {"huber": "xb:Huber"}}
+    short = "recipe: 1\nname: short\nextends: quick\nlength: 3 steps\n"
+    files = {"unit-net.yaml": spec("last: relu"), "blocks/unit.yaml": LIBRARY, "recipes/short.yaml": short}
+    shelf(site, "archspec-good", files)
+    groups = {"blocks": {"twice": "xbroken:Double", "elu": "xb:Elu"}, "dances": {"tango": "xb:Tango"}}
     install(site, "archspec-bad", groups, {"xbroken.py": "1 / 0", "xb.py": ""})
     done = run("plugins")
     assert done.exit_code == 1
     assert "archspec-good 1.0: healthy" in done.output
+    assert "recipes: short" in done.output and "short" in run("recipe", "list").output
     assert "specs: unit-net" in done.output and "libraries: blocks/unit.yaml (unit)" in done.output
     assert "archspec-bad 1.0: 2 problems" in done.output
     bad, good = json.loads(run("plugins", "--json").output)
     assert (good["name"], good["problems"], bad["provides"]["ops"]) == ("archspec-good", [], ["elu", "twice"])
     assert any("ZeroDivisionError" in text for text in bad["problems"])
     assert any("provided by both" in text for text in bad["problems"])
-    assert bad["provides"]["archspec.losses (not of this version)"] == ["huber"]
+    assert bad["provides"]["archspec.dances (not of this version)"] == ["tango"]
 
 
 def test_without_plugins_all_is_well(site):

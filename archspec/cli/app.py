@@ -24,7 +24,7 @@ COMMANDS = {
     "render": "Draw a network: SVG, PNG, an interactive page, DOT, Mermaid or JSON.",
     "report": "Compare runs on one page: curves, settings, and the papers' numbers.",
     "runs": "List the runs below a folder with what they last measured.",
-    "schema": "Print a JSON Schema of specs, for editors.",
+    "schema": "Print a JSON Schema of specs or recipes, for editors.",
     "summary": "Print the layers of a spec with shapes, params and MACs.",
     "train": "Train a network by a recipe.",
     "validate": "Check specs, with the numbers they expect of themselves.",

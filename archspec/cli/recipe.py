@@ -60,9 +60,15 @@ def validate(names: tuple[str, ...], settings: dict[str, Any]) -> None:
 @recipe.command(name="list")
 def list_() -> None:
     """List the recipes of the zoo and of plugins."""
+    from archspec.errors import SpecError
     from archspec.recipe.files import load_recipe, recipe_names
 
-    rows = [(name, load_recipe(name).recipe) for name in recipe_names()]
-    width = max(len(name) for name, _ in rows)
-    for name, found in rows:
-        click.echo(f"{name:<{width}}  {found.paper or found.description}")
+    names = recipe_names()
+    width = max(map(len, names))
+    for name in names:
+        try:
+            found = load_recipe(name).recipe
+            about = found.paper or found.description
+        except SpecError as error:
+            about = f"cannot be used: {error.problems[0].headline}"
+        click.echo(f"{name:<{width}}  {about}")

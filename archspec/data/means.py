@@ -37,10 +37,12 @@ def fitted(transforms: Sequence[Transform], images: Images, skip: bool = False) 
     """
     found: list[Mapping[str, Tensor]] = []
     before: list[Transform] = []
+    bytes_still = True
     for transform in transforms:
         found.append(_learnt(transform, before, images, skip) if transform.fits else {})
+        bytes_still = bytes_still and transform.zero(found[-1]) is None
         central = transform.central()
-        if central is not None and not transform.floating:
+        if central is not None and not central.floating and (bytes_still or not transform.floating):
             before.append(central)
     return found
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any, NoReturn
 
-from archspec.errors import ExpressionError, PluginError, Position, Problem, SpecError, Use, did_you_mean
+from archspec.errors import ExpressionError, PluginError, Position, Problem, SpecError, Use, did_you_mean, in_order
 from archspec.graph.check import check_reach, read_outputs
 from archspec.graph.graph import Graph, Group, Node, digraph_of
 from archspec.graph.init_rules import read_rules
@@ -310,10 +310,4 @@ def tidy(problems: list[Problem]) -> list[Problem]:
         else:
             seen[key] = len(kept)
             kept.append(problem)
-    files = list(dict.fromkeys(problem.position.source.name for problem in kept if problem.position))
-
-    def order(problem: Problem) -> tuple[int, int, int]:
-        at = problem.position
-        return (files.index(at.source.name), at.line, at.column) if at else (-1, 0, 0)
-
-    return sorted(kept, key=order)
+    return in_order(kept)

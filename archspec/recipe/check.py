@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 
 from archspec.errors import Problem, did_you_mean
 from archspec.part import Transform
 from archspec.parts.schedule import Plateau
 from archspec.recipe.document import Recipe
 from archspec.recipe.tree import at_path
-from archspec.spec.reader import Mapping
+from archspec.spec.reader import Mapping, shown
 
-WARPS = {"resize", "rotate", "area_crop", "trivial_augment"}
-"""Built-in transforms after which a pixel's place says nothing of where it was."""
+PROTOCOL = re.compile(r"[A-Za-z0-9_-]+")
+"""Form of a protocol's name."""
 
 
-def check(recipe: Recipe, root: Mapping, problems: list[Problem]) -> None:
-    """Add a problem for everything that does not fit together."""
+def check(recipe: Recipe, broken: set[str], root: Mapping, problems: list[Problem]) -> None:
+    """Add a problem for everything that does not fit together, leaving out the sections that are broken."""
     report = _Reporter(root, problems)
-    _check_batch(recipe, report)
-    _check_schedule(recipe, report)
-    _check_metrics(recipe, report)
-    _check_images(recipe, report)
+    for needed, look in CHECKS:
+        if not broken & set(needed):
+            look(recipe, report)
+
+
+def _check_batch_norm(recipe: Recipe, report: _Reporter) -> None:
     if recipe.batch_norm and (recipe.batch_norm.at_test == "exact") != (recipe.batch_norm.over is not None):
         message = "`over` says how many images exact statistics are of: it goes with `at_test: exact`"
         report("bad-field", message, ("batch_norm",))
@@ -31,8 +34,8 @@ class _Reporter:
     def __init__(self, root: Mapping, problems: list[Problem]) -> None:
         self.root, self.problems = root, problems
 
-    def __call__(self, slug: str, message: str, path: tuple[str | int, ...], hint: str = "") -> None:
-        self.problems.append(Problem(slug, message, at_path(self.root, path), hint=hint))
+    def __call__(self, slug: str, message: str, path: tuple[str | int, ...], hint: str = "", key: bool = False) -> None:
+        self.problems.append(Problem(slug, message, at_path(self.root, path, key), hint=hint))
 
 
 def _check_batch(recipe: Recipe, report: _Reporter) -> None:
@@ -64,47 +67,60 @@ def _names(recipe: Recipe, regular: bool) -> list[str]:
     return [f"{name}.{metric}" for name in protocols for metric in own]
 
 
+def _check_protocols(recipe: Recipe, report: _Reporter) -> None:
+    for name in recipe.evaluate:
+        if name == "train":
+            message = "`train` cannot name a protocol: it stands for what is measured in training"
+            report("duplicate-name", message, ("evaluate", name), key=True)
+        elif not PROTOCOL.fullmatch(name):
+            message = f"{shown(name)} cannot name a protocol"
+            report("bad-name", message, ("evaluate", name), "letters, digits, `_`, `-`", key=True)
+
+
 def _check_metrics(recipe: Recipe, report: _Reporter) -> None:
     train = [f"train.{name}" for name in ("loss", *(metric.op for metric in recipe.metrics))]
-    if "train" in recipe.evaluate:
-        message = "`train` cannot name a protocol: it stands for what is measured in training"
-        report("duplicate-name", message, ("evaluate", "train"))
 
-    def known(name: str, names: list[str], path: tuple[str | int, ...], of: str) -> None:
+    def tested(name: str, path: tuple[str | int, ...], of: str) -> None:
+        names = _names(recipe, regular=True)
         if name not in names:
             unsaid = name in _names(recipe, regular=False)
             hint = "give its protocol an `every`" if unsaid else did_you_mean(name, names, "measured")
-            message = f"{of} needs a metric that is measured during training, found {name}"
+            message = f"{of} needs a metric of a test that is repeated during training, found {name}"
             report("unknown-metric", message, path, hint)
 
     for number, phase in enumerate(recipe.schedule):
         if isinstance(phase, Plateau):
-            known(phase.metric, _names(recipe, regular=True), ("schedule", number, "metric"), "a plateau")
-        if phase.until is not None:
-            known(phase.until.metric, train, ("schedule", number, "until", "metric"), "the end of a phase")
+            tested(phase.metric, ("schedule", number, "metric"), "a plateau")
+        if phase.until is not None and phase.until.metric not in train:
+            message = f"the end of a phase needs a metric of training, found {phase.until.metric}"
+            path = ("schedule", number, "until", "metric")
+            report("unknown-metric", message, path, did_you_mean(phase.until.metric, train, "measured"))
     if recipe.select is not None:
-        known(recipe.select.metric, _names(recipe, regular=True), ("select", "metric"), "`select`")
+        tested(recipe.select.metric, ("select", "metric"), "`select`")
+
+
+def _check_reported(recipe: Recipe, report: _Reporter) -> None:
+    metrics = [metric.op for metric in recipe.metrics]
     for number, row in enumerate(recipe.reported):
         if row.protocol not in recipe.evaluate:
             message = f"`protocol` must be one of `evaluate`, found {row.protocol}"
-            report(
-                "unknown-protocol",
-                message,
-                ("reported", number, "protocol"),
-                did_you_mean(row.protocol, recipe.evaluate),
-            )
-        extra = row.model_extra or {}
-        for name, value in extra.items():
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                message = f"`{name}` must be a number in per cent, found {value!r}"
-                report("bad-field", message, ("reported", number, name), "other words go into `note`")
+            hint = did_you_mean(row.protocol, recipe.evaluate, "protocols")
+            report("unknown-protocol", message, ("reported", number, "protocol"), hint)
+        for name, value in (row.model_extra or {}).items():
+            path = ("reported", number, name)
+            if name not in metrics:
+                hint = did_you_mean(name, [*metrics, *type(row).model_fields], "metrics")
+                message = f"`{name}` is none of the recipe's metrics"
+                report("unknown-metric", message, path, hint, key=True)
+            elif isinstance(value, bool) or not isinstance(value, int | float):
+                message = f"`{name}` must be a number in per cent, found {shown(value)}"
+                report("bad-field", message, path, "other words go into `note`")
 
 
 def _check_images(recipe: Recipe, report: _Reporter) -> None:
     """Work that depends on the place of a pixel comes after whatever warps the image."""
-    lists = [("prepare",), ("augment",), ("normalize",)]
-    train = [((*path, k), t) for path in lists for k, t in enumerate(getattr(recipe, path[0]))]
-    _check_warps(train, report)
+    lists = [(name, getattr(recipe, name)) for name in ("prepare", "augment", "normalize")]
+    _check_warps([((name, k), t) for name, found in lists for k, t in enumerate(found)], report)
     for name, protocol in recipe.evaluate.items():
         if protocol.prepare is not None:
             own = [(("evaluate", name, "prepare", k), t) for k, t in enumerate(protocol.prepare)]
@@ -114,10 +130,22 @@ def _check_images(recipe: Recipe, report: _Reporter) -> None:
 def _check_warps(transforms: Sequence[tuple[tuple[str | int, ...], Transform]], report: _Reporter) -> None:
     waiting = ""
     for path, transform in transforms:
-        if waiting and transform.op in WARPS:
+        if waiting and transform.warps:
             message = (
                 f"`{transform.op}` moves pixels, so it cannot come after `{waiting}`, which depends on their place"
             )
             report("bad-order", message, path, f"put `{transform.op}` before it")
         if transform.placed:
             waiting = transform.op
+
+
+CHECKS: list[tuple[tuple[str, ...], Callable[[Recipe, _Reporter], None]]] = [
+    (("batch",), _check_batch),
+    (("batch_norm",), _check_batch_norm),
+    (("schedule",), _check_schedule),
+    (("evaluate",), _check_protocols),
+    (("schedule", "metrics", "evaluate", "select"), _check_metrics),
+    (("metrics", "evaluate", "reported"), _check_reported),
+    (("prepare", "augment", "normalize", "evaluate"), _check_images),
+]
+"""What is looked at, and the sections that this needs."""

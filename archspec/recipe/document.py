@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from archspec.length import Duration, Last, Length
 from archspec.part import Average, Dataset, Evaluation, Loss, Metric, Mix, Optimizer, Order, Part, Schedule, Transform
@@ -17,6 +18,18 @@ from archspec.spec.reader import Mapping
 VERSION = 1
 """Of the language of recipes."""
 
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+"""Form of a recipe's name."""
+
+
+def named(text: str) -> str:
+    """A recipe's name. Errors: ValueError, worded to follow `must be`"""
+    if not NAME.fullmatch(text):
+        raise ValueError("lower case letters, digits, `.`, `_` and `-`, beginning with a letter or digit")
+    return text
+
+
+Name = Annotated[str, AfterValidator(named), WithJsonSchema({"type": "string", "pattern": f"^{NAME.pattern}$"})]
 STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, defer_build=True)
 
 
@@ -64,7 +77,7 @@ class Reported(BaseModel):
     """What was tested on."""
     protocol: str
     """Name of a protocol of the recipe."""
-    models: int = 1
+    models: Annotated[int, Field(ge=1)] = 1
     """How many networks answered together."""
     note: str = ""
     """What else there is to say."""
@@ -76,10 +89,10 @@ class Recipe(BaseModel):
     model_config = STRICT
     recipe: Literal[1]
     """Version of the language."""
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
-    """Of the recipe."""
+    name: Name
+    """Name of the recipe."""
     paper: str = ""
-    """Where it is from."""
+    """The paper, with section or table, or the code that it is from."""
     description: str = ""
     """What else there is to say."""
 
@@ -99,7 +112,7 @@ class Recipe(BaseModel):
     batch: Batch
     """What one step sees."""
     length: Duration
-    """Of the run."""
+    """Length of the run."""
     loss: Loss
     """What is made small."""
     loss_weights: dict[str, Annotated[float, Field(ge=0)]] = {}
@@ -121,7 +134,7 @@ class Recipe(BaseModel):
     select: Select | None = None
     """Which weights are saved as the run's; unsaid or `last`, the last ones."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    """Of everything that is drawn. It is not part of the recipe's hash."""
+    """Seed of everything that is drawn. It is not part of the recipe's hash."""
 
     reported: list[Reported] = []
     """Numbers that the paper reports, for comparison."""

@@ -6,7 +6,7 @@ import types
 import typing
 from typing import Any, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from archspec.errors import PluginError, Problem, did_you_mean
 from archspec.part import Part
@@ -29,12 +29,23 @@ def parse_recipe(root: Mapping, problems: list[Problem]) -> Loaded | None:
     bare = unmarked(root, "", assumptions, problems)
     assert isinstance(bare, Mapping)
     bare = _completed(bare)
+    data, broken = _data(Recipe, bare, problems)
+    recipe = _model_of(Recipe, data, bare, "a recipe", problems)
+    if recipe is None:
+        recipe, broken = _what_is_right(data, broken)
     before = len(problems)
-    recipe = _model(Recipe, bare, "a recipe", problems)
-    if recipe is None or len(problems) > before:
-        return None
-    check(recipe, bare, problems)
-    return Loaded(recipe, root, tuple(assumptions))
+    check(recipe, broken, bare, problems)
+    return None if broken or len(problems) > before else Loaded(recipe, root, tuple(assumptions))
+
+
+def _what_is_right(data: dict[str, Any], broken: set[str]) -> tuple[Recipe, set[str]]:
+    """A recipe of the sections that are right by themselves, and the names of the others."""
+    whole = {name: value for name, value in data.items() if name not in broken}
+    try:
+        Recipe.model_validate(whole)
+    except ValidationError as error:
+        broken = broken | {str(item["loc"][0]) for item in error.errors()}
+    return Recipe.model_construct(**{name: value for name, value in whole.items() if name not in broken}), broken
 
 
 def _completed(root: Mapping) -> Mapping:
@@ -60,54 +71,71 @@ def _completed(root: Mapping) -> Mapping:
 
 def _model(cls: type[Model], value: Mapping, subject: str, problems: list[Problem]) -> Model | None:
     """A model of a mapping, whose parts are made first, each from the registry of its kind."""
+    data, _ = _data(cls, value, problems)
+    return _model_of(cls, data, value, subject, problems)
+
+
+def _data(cls: type[BaseModel], value: Mapping, problems: list[Problem]) -> tuple[dict[str, Any], set[str]]:
+    """What the fields of a model are given, and the names of those whose mistakes are already told."""
     hints = typing.get_type_hints(cls)
     aliases = {field.alias or name: name for name, field in cls.model_fields.items()}
     data: dict[str, Any] = {}
-    broken = False
     for name, (_, entry) in value.entries.items():
         if name == "op" and issubclass(cls, Part):
             continue
-        found = _field(hints[aliases[name]], entry, name, problems) if name in aliases else plain(entry)
-        broken = broken or found is BROKEN
-        data[name] = found
-    if not broken:
-        at = {name: entry for name, entry in value.entries.items() if name != "op" or not issubclass(cls, Part)}
-        return validated(cls, data, at, value.position, subject, problems)
-    # What is broken is already told; the rest is checked as far as it goes.
+        field = cls.model_fields.get(aliases.get(name, ""))
+        if field is not None and isinstance(entry, Scalar) and entry.value is None and field.default is None:
+            continue  # as if it were not written: so a child can leave out what its parent has
+        data[name] = plain(entry) if field is None else _field(hints[aliases[name]], entry, name, problems)
+    return data, {name for name, found in data.items() if found is BROKEN}
+
+
+def _model_of(
+    cls: type[Model], data: dict[str, Any], value: Mapping, subject: str, problems: list[Problem]
+) -> Model | None:
+    """A model of data, or None; what is broken is already told, and the rest is checked as far as it goes."""
     rest = {name: found for name, found in data.items() if found is not BROKEN}
     told: list[Problem] = []
-    validated(cls, rest, dict(value.entries), value.position, subject, told)
-    gone = data.keys() - rest.keys()
-    problems += [p for p in told if p.slug != "missing-field" or not any(f"`{name}`" in p.message for name in gone)]
-    return None
+    made = validated(cls, rest, dict(value.entries), value.position, subject, told)
+    gone = [f"{subject} needs `{name}`" for name in data.keys() - rest.keys()]
+    problems += [problem for problem in told if problem.message not in gone]
+    return made if len(rest) == len(data) else None
 
 
 def _field(hint: Any, value: Value, name: str, problems: list[Problem]) -> Any:
     """What a field is given: parts and models made, everything else as plain data."""
-    hint = _without_none(hint)
+    hint, is_open = _without_none(hint)
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if isinstance(hint, type) and issubclass(hint, Part):
         return _part(hint, value, name, problems)
     if isinstance(hint, type) and issubclass(hint, BaseModel) and isinstance(value, Mapping):
         made = _model(hint, value, f"`{name}`", problems)
         return BROKEN if made is None else made
+    if isinstance(hint, type) and issubclass(hint, BaseModel) and not is_open:
+        message = f"`{name}` must be a mapping, found {shown(plain(value))}"
+        listed = f"fields: {', '.join(field.alias or key for key, field in hint.model_fields.items())}"
+        problems.append(Problem("bad-field", message, value.position, hint=listed))
+        return BROKEN
     if origin is list and isinstance(value, Sequence) and _holds_models(arguments[0]):
         items = [_field(arguments[0], item, name, problems) for item in value.items]
         return BROKEN if any(item is BROKEN for item in items) else items
     if origin is dict and isinstance(value, Mapping) and _holds_models(arguments[1]):
         entries = {key: _field(arguments[1], item, key, problems) for key, (_, item) in value.entries.items()}
         return BROKEN if any(item is BROKEN for item in entries.values()) else entries
+    if origin is dict and isinstance(value, Mapping):
+        return {key: plain(item) for key, (_, item) in value.entries.items()}
     return plain(value)
 
 
-def _without_none(hint: Any) -> Any:
-    """A hint without `| None`, and without what is annotated."""
+def _without_none(hint: Any) -> tuple[Any, bool]:
+    """A hint without `| None`, a union as the model in it, and whether it may be something else than that too."""
     while typing.get_origin(hint) is typing.Annotated:
         hint = typing.get_args(hint)[0]
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        models = [arg for arg in typing.get_args(hint) if _holds_models(arg)]
-        return _without_none(models[0]) if models else hint
-    return hint
+    if typing.get_origin(hint) not in (typing.Union, types.UnionType):
+        return hint, False
+    forms = [form for form in typing.get_args(hint) if form is not type(None)]
+    models = [form for form in forms if _holds_models(form)]
+    return (_without_none(models[0])[0], len(forms) > 1) if models else (hint, True)
 
 
 def _holds_models(hint: Any) -> bool:

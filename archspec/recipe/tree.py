@@ -5,12 +5,15 @@ A value may be written `{assumed: VALUE, why: TEXT}`. The mark goes when somethi
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from archspec.errors import Position, Problem, did_you_mean
-from archspec.spec.reader import Mapping, Scalar, Sequence, Value, plain
+from archspec.spec.reader import Mapping, Scalar, Sequence, Value, plain, shown
 
 MARK = ("assumed", "why")
+OP = re.compile(r"[a-z][a-z0-9_-]*")
+"""Form of an op."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +52,21 @@ def spread(value: Value) -> Value:
     return value
 
 
+def opened(value: Value) -> Value:
+    """A value that entries can be put into: its mark is moved to these, and a bare op becomes `{op: OP}`."""
+    value = spread(value)
+    held = inside(value)
+    if isinstance(held, Scalar) and isinstance(held.value, str) and OP.fullmatch(held.value):
+        return Mapping(held.position, {"op": (Scalar(held.position, "op", "op", True), held)}, 2)
+    return value
+
+
 def joined(parent: Value, child: Value) -> Value:
     """A child's value in the place of its parent's: mappings are joined by key, unless the child's names an op."""
     if not isinstance(child, Mapping) or {"op", "assumed"} & child.entries.keys():
         return child
-    parent = spread(parent)
-    if isinstance(parent, Scalar) and isinstance(parent.value, str) and child.entries:
-        return child
-    if not isinstance(parent, Mapping):
+    parent = opened(parent)
+    if not isinstance(parent, Mapping) or is_marked(parent):
         return child
     entries = dict(parent.entries)
     for name, (key, value) in child.entries.items():
@@ -73,12 +83,12 @@ def put(root: Mapping, path: str, value: Value) -> Problem | None:
         found = _entry(at, name)
         if found is None:
             return _no_such(where, at, name, names[:depth])
-        opened = spread(found)
-        if isinstance(opened, Scalar):  # a part without fields is just its op
-            key = Scalar(opened.position, "op", "op", True)
-            opened = Mapping(opened.position, {"op": (key, opened)})
-        _replace(at, name, opened)
-        at = opened
+        into = opened(found)
+        if isinstance(into, Scalar) or is_marked(into):
+            held = f"`{'.'.join(names[: depth + 1])}` is {shown(plain(inside(into)))}"
+            return Problem("unknown-key", f"{where}: {held}, which has no `{names[depth + 1]}`")
+        _replace(at, name, into)
+        at = into
     last = names[-1]
     if isinstance(at, Sequence) and _entry(at, last) is None:
         return _no_such(where, at, last, names[:-1])
@@ -107,7 +117,9 @@ def _no_such(where: str, at: Value, name: str, above: list[str]) -> Problem:
         message = f"{where}: {what} is a list of {len(at.items)}, numbered from 0; it has no `{name}`"
         return Problem("unknown-key", message)
     known = at.entries if isinstance(at, Mapping) else {}
-    return Problem("unknown-key", f"{where}: {what} has no `{name}`", hint=did_you_mean(name, known, "it has"))
+    near = did_you_mean(name, known)
+    hint = near or f"to add it, set it whole: --set '{'.'.join([*above, name])}={{...}}'"
+    return Problem("unknown-key", f"{where}: {what} has no `{name}`", hint=hint)
 
 
 def copied(value: Value) -> Value:
@@ -134,6 +146,9 @@ def unmarked(value: Value, path: str, found: list[Assumption], problems: list[Pr
             problems.append(Problem("missing-field", message, position, hint="{assumed: VALUE, why: TEXT}"))
         else:
             found.append(Assumption(path, plain(_bare(held)), why[1].text))
+        if is_marked(held):
+            message = f"`{path}` is marked as assumed twice"
+            problems.append(Problem("duplicate-key", message, held.position, hint="one reason is enough"))
         return unmarked(held, path, found, problems)
     if isinstance(value, Mapping):
         entries = {
@@ -151,12 +166,14 @@ def _bare(value: Value) -> Value:
     return unmarked(value, "", [], [])
 
 
-def at_path(root: Value, path: tuple[str | int, ...]) -> Position:
-    """The place of the value at a path, or of the nearest one around it."""
+def at_path(root: Value, path: tuple[str | int, ...], key: bool = False) -> Position:
+    """The place of the value at a path, or of its key; else of the nearest value around it."""
     position = root.position
-    for part in path:
+    for number, part in enumerate(path):
         found = _entry(root, str(part))
         if found is None:
             break
+        if key and number == len(path) - 1 and isinstance(root, Mapping):
+            return root.entries[str(part)][0].position
         root, position = found, found.position
     return position

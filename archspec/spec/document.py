@@ -224,6 +224,9 @@ def check_header(root: Value, sections: tuple[str, ...] | list[str], what: str, 
         message = f"{what} is a mapping of sections, found {'a list' if isinstance(root, Sequence) else 'text'}"
         raise SpecError([Problem("not-a-spec", message, root.position, hint="a spec begins with `archspec: 1`")])
     version = root.get("archspec")
+    if version is None and "recipe" in root.entries:
+        hint = "`archspec recipe validate` checks recipes"
+        raise SpecError([Problem("not-a-spec", "this is a recipe, not a spec", root.position, hint=hint)])
     if version is None:
         message, hint = f"{what} must say `archspec: {VERSION}`", "it is the version of the language"
         problems.append(Problem("version", message, root.position, hint=hint))

@@ -80,19 +80,19 @@ def display(path: Path) -> str:
         return str(path)
 
 
-def read_file(path: Path, name: str) -> Source:
-    """The text of a file, under the name the user knows it by. Errors: SpecError"""
+def read_file(path: Path, name: str, what: str = "spec") -> Source:
+    """The text of a spec or a recipe, under the name the user knows it by. Errors: SpecError"""
     try:
         with path.open("rb") as file:
-            return decode(file.read(MAX_BYTES + 1), name)
+            return decode(file.read(MAX_BYTES + 1), name, what)
     except FileNotFoundError:
         siblings = [str(path.parent / entry) for entry in _listing(path.parent)]
-        hint = did_you_mean(name, siblings) or did_you_mean(path.stem, spec_names())
+        hint = did_you_mean(name, siblings) or did_you_mean(path.stem, spec_names() if what == "spec" else [])
         raise SpecError([Problem("missing-file", f"{name}: no such file", hint=hint)]) from None
     except IsADirectoryError:
         inside = [entry for entry in _listing(path) if entry.endswith(".yaml")]
         hint = f"it holds {', '.join(inside[:5])}" if inside else ""
-        raise SpecError([Problem("not-a-file", f"{name}: this is a folder, not a spec", hint=hint)]) from None
+        raise SpecError([Problem("not-a-file", f"{name}: this is a folder, not a {what}", hint=hint)]) from None
     except OSError as error:
         raise SpecError([Problem("missing-file", f"{name}: {(error.strerror or str(error)).lower()}")]) from None
 

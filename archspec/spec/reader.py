@@ -20,6 +20,8 @@ MAX_BYTES = 32 * 2**20
 MAX_DEPTH = 100
 MAX_ALIASED = 100_000
 MAX_NUMBER_LENGTH = 100
+FIRST_LINES = {"spec": "archspec: 1", "recipe": "recipe: 1"}
+"""How what a text is meant to be begins."""
 
 
 @dataclass(slots=True, eq=False)
@@ -110,23 +112,26 @@ def core_scalar(text: str) -> bool | int | float | str | None:
     return text
 
 
-def decode(data: bytes, name: str) -> Source:
-    """The text of a file. Errors: SpecError if it is too large, or not UTF-8 text."""
+def decode(data: bytes, name: str, what: str = "spec") -> Source:
+    """The text of a file that is meant to be a spec or a recipe.
+
+    Errors: SpecError if it is too large, or not UTF-8 text
+    """
 
     def refuse(slug: str, message: str, hint: str) -> SpecError:
         return SpecError([Problem(slug, message, Position(Source(name, ""), 1, 1), hint=hint)])
 
     if len(data) > MAX_BYTES:
-        raise refuse("file-too-large", f"the file has more than {MAX_BYTES // 2**20} MiB", "a spec is a small text")
+        raise refuse("file-too-large", f"the file has more than {MAX_BYTES // 2**20} MiB", f"a {what} is a small text")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         found = f"byte 0x{data[error.start]:02x} at offset {error.start}"
-        raise refuse("not-text", f"the file is not UTF-8 text: {found}", "a spec is a YAML text file") from None
+        raise refuse("not-text", f"the file is not UTF-8 text: {found}", f"a {what} is a YAML text file") from None
     if control := re.search("[\x00-\x08\x0b\x0c\x0e-\x1f]", text):
         found = f"control character 0x{ord(control[0]):02x} at offset {control.start()}"
-        raise refuse("not-text", f"the file is not text: {found}", "a spec is a YAML text file")
-    return Source(name, text)
+        raise refuse("not-text", f"the file is not text: {found}", f"a {what} is a YAML text file")
+    return Source(name, text, what)
 
 
 def read(source: Source) -> Value:
@@ -157,12 +162,14 @@ class _Composer:
         next(self.events)  # stream start
         start = next(self.events)
         if isinstance(start, yaml.StreamEndEvent):
-            raise self._error("empty-file", "the file is empty", start.start_mark, "a spec begins with `archspec: 1`")
+            begins = f"a {self.source.what} begins with `{FIRST_LINES[self.source.what]}`"
+            raise self._error("empty-file", "the file is empty", start.start_mark, begins)
         root = self._value(next(self.events), 0)
         next(self.events)  # document end
         after = next(self.events)
         if not isinstance(after, yaml.StreamEndEvent):
-            raise self._error("yaml", "a second document begins here", after.start_mark, "one spec per file")
+            hint = f"one {self.source.what} per file"
+            raise self._error("yaml", "a second document begins here", after.start_mark, hint)
         return root
 
     def _events(self) -> Iterator[yaml.Event]:
@@ -190,7 +197,8 @@ class _Composer:
             return self._alias(event)
         if event.tag is not None:
             name = event.tag.replace("tag:yaml.org,2002:", "!!")
-            self.problems += self._error("yaml-tag", f"tag {name}: a spec is data, tags are not allowed", mark).problems
+            message = f"tag {name}: a {self.source.what} is data, tags are not allowed"
+            self.problems += self._error("yaml-tag", message, mark).problems
         if depth >= MAX_DEPTH:
             raise self._error("too-deep", f"nested more than {MAX_DEPTH} deep", mark)
         if event.anchor:
@@ -251,7 +259,7 @@ class _Composer:
             if len(self.problems) > before and isinstance(value, Scalar) and value.text == "":
                 continue  # the rest of an expression that was cut at its comma
             if key.text == "<<" and key.plain:
-                hint = "write the fields out, or make a block"
+                hint = "write the fields out" + (", or make a block" if self.source.what == "spec" else "")
                 self.problems += self._error("merge-key", "merge keys are not allowed", mark, hint).problems
             elif key.text in entries:
                 first = entries[key.text][0].position

@@ -23,6 +23,8 @@ EXPECTED: dict[str, str] = {
     "dict_type": "a mapping",
     "model_type": "a mapping",
 }
+FORMS = {*EXPECTED, "literal_error"}
+"""Kinds of mistakes that say what else a value might be."""
 LIMITS: dict[str, tuple[str, str]] = {
     "greater_than": ("more than", "gt"),
     "greater_than_equal": ("at least", "ge"),
@@ -48,12 +50,50 @@ def validated(
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        items = error.errors(include_url=False)
+        items = _one_for_each_value([_placed(item, data) for item in error.errors(include_url=False)])
         misspelt = {_near(item, model) for item in items if item["type"] == "extra_forbidden"}
         for item in items:
             if item["type"] != "missing" or item["loc"][0] not in misspelt:
                 problems.append(_problem(item, model, at or {}, whole, subject, context))
     return None
+
+
+def _placed(item: Any, data: object) -> dict[str, Any]:
+    """A mistake with its path in the data alone: Pydantic also names the branches of unions and the like."""
+    path: list[str | int] = []
+    value = data
+    for number, part in enumerate(item["loc"]):
+        if isinstance(value, dict | list) and _has(value, part):
+            value = value[part]
+        elif item["type"] != "missing" or number < len(item["loc"]) - 1:
+            continue
+        path.append(part)
+    return {**item, "loc": tuple(path)}
+
+
+def _has(value: dict[Any, Any] | list[Any], part: Any) -> bool:
+    return part in value if isinstance(value, dict) else isinstance(part, int) and part < len(value)
+
+
+def _one_for_each_value(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The mistakes of a union's branches as one: the branch that a value comes nearest to, or all that it may be."""
+    by_place: dict[tuple[str | int, ...], list[dict[str, Any]]] = {}
+    for item in items:
+        by_place.setdefault(item["loc"], []).append(item)
+    deeper = {loc[:length] for loc in by_place for length in range(len(loc))} - {()}
+    found = []
+    for loc, here in by_place.items():
+        near = [item for item in here if item["type"] not in FORMS]
+        if near:
+            found += near
+        elif loc not in deeper:
+            found.append(here[0] if len(here) == 1 else {**here[0], "forms": [_form(item) for item in here]})
+    return found
+
+
+def _form(item: dict[str, Any]) -> str:
+    """What a value must be, where its type or word is wrong."""
+    return EXPECTED.get(item["type"]) or str(item["ctx"]["expected"]).replace("'", "")
 
 
 def _near(item: Any, model: type[BaseModel]) -> str:
@@ -85,7 +125,7 @@ def _problem(
     subject: str,
     context: dict[str, Any],
 ) -> Problem:
-    path = [part for part in item["loc"] if not (isinstance(part, str) and part.startswith(("function-", "literal[")))]
+    path = list(item["loc"])
     kind, name = item["type"], ".".join(map(str, path))
     if kind == "extra_forbidden":
         known = [field.alias or key for key, field in model.model_fields.items()]
@@ -96,12 +136,15 @@ def _problem(
         return Problem("unknown-field", f"{subject} has no field `{name}`", key, hint=hint, **context)
     if kind == "missing":
         return Problem("missing-field", f"{subject} needs `{name}`", whole, hint=_doc(model, path), **context)
-    return Problem("bad-field", _message(item, kind, name), place(at, path, whole), hint=_hint(item, kind), **context)
+    what = f"`{name}`" if name else "it" if context else subject
+    hint = _hint(item, kind, whole.source.what)
+    return Problem("bad-field", _message(item, kind, what), place(at, path, whole), hint=hint, **context)
 
 
-def _message(item: Any, kind: str, name: str) -> str:
+def _message(item: Any, kind: str, what: str) -> str:
     found = shown(item["input"])
-    what = f"`{name}`" if name else "it"
+    if "forms" in item:
+        return f"{what} must be {_either(item['forms'])}, found {found}"
     if kind in EXPECTED:
         return f"{what} must be {EXPECTED[kind]}, found {found}"
     if kind in LIMITS:
@@ -109,7 +152,8 @@ def _message(item: Any, kind: str, name: str) -> str:
         return f"{what} must be {word} {item['ctx'][limit]}, found {found}"
     if kind in ("too_short", "too_long"):
         word, limit = ("at least", "min_length") if kind == "too_short" else ("at most", "max_length")
-        return f"{what} must have {word} {item['ctx'][limit]} entries, found {found}"
+        count = item["ctx"][limit]
+        return f"{what} must have {word} {count} {'entry' if count == 1 else 'entries'}, found {found}"
     if kind == "literal_error":
         return f"{what} must be {item['ctx']['expected'].replace(chr(39), '')}, found {found}"
     if kind == "value_error":
@@ -117,7 +161,12 @@ def _message(item: Any, kind: str, name: str) -> str:
     return f"{what}: {item['msg'][0].lower()}{item['msg'][1:]}, found {found}"
 
 
-def _hint(item: Any, kind: str) -> str:
+def _either(forms: list[str]) -> str:
+    comma = "," if any(" or " in form for form in forms[:-1]) else ""
+    return f"{', '.join(forms[:-1])}{comma} or {forms[-1]}"
+
+
+def _hint(item: Any, kind: str, what: str) -> str:
     if kind == "literal_error" and isinstance(item["input"], str):
         choices = item["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
         return did_you_mean(item["input"], choices)
@@ -125,8 +174,10 @@ def _hint(item: Any, kind: str) -> str:
         return f"write true or false: in YAML 1.2 `{item['input']}` is text"
     if isinstance(item["input"], str) and kind in ("int_type", "float_type", "bool_type"):
         if item["input"].startswith("="):
-            return "expressions are not taken here"
-        return "an expression begins with `=`" if any(c.isalpha() for c in item["input"]) else "leave out the quotes"
+            return "expressions are not taken here" if what == "spec" else f"a {what} has no expressions"
+        if any(c.isalpha() for c in item["input"]):
+            return "an expression begins with `=`" if what == "spec" else ""
+        return "leave out the quotes"
     return ""
 
 

@@ -7,10 +7,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from archspec.length import WRITTEN
 from archspec.spec.reader import core_scalar
 
-PLAIN = re.compile(r"[A-Za-z_.][A-Za-z0-9_.-]*(?: [A-Za-z0-9_.-]+)*")
+PLAIN = re.compile(r"[A-Za-z_.][A-Za-z0-9_.-]*(?: [A-Za-z0-9_.-]+)*|[0-9]+(?:[./][0-9]+)? [a-z]+")
+"""Texts that need no quotes: words, and a number with its unit such as `64000 steps`."""
 WIDTH = 110
 
 
@@ -76,7 +76,7 @@ def _scalar(value: Any) -> str:
         return {True: "true", False: "false", None: "null"}[value]
     if isinstance(value, int | float):
         return _number(value)
-    plain = (PLAIN.fullmatch(value) or WRITTEN.fullmatch(value)) and isinstance(core_scalar(value), str)
+    plain = PLAIN.fullmatch(value) and isinstance(core_scalar(value), str)
     return value if plain else quoted(value)
 
 

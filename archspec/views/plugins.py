@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from archspec import plugins
@@ -11,7 +12,8 @@ from archspec.graph.compile import compile
 from archspec.graph.passes import PASSES
 from archspec.initializers import INITIALIZERS
 from archspec.plugins import API, GROUPS, MARK, Provider, Registry, provider
-from archspec.registry import BLOCKS
+from archspec.recipe.files import FOLDER, load_recipe
+from archspec.registry import BLOCKS, RECIPE_PARTS
 from archspec.spec.files import load
 from archspec.spec.shelves import Shelf, libraries, shelves
 from archspec.tensor import SHAPES
@@ -19,10 +21,9 @@ from archspec.views import VIEWS
 from archspec.views.values import wrapped
 from archspec.views.vocabulary import trouble_with
 
-REGISTRIES: dict[str, Registry[Any]] = {
-    registry.noun: registry for registry in (BLOCKS, SHAPES, INITIALIZERS, PASSES, VIEWS)
-}
-PLURALS = {"pass": "passes"}
+OF_SPECS: tuple[Registry[Any], ...] = (BLOCKS, SHAPES, INITIALIZERS, PASSES, VIEWS)
+REGISTRIES: dict[str, Registry[Any]] = {registry.noun: registry for registry in OF_SPECS} | RECIPE_PARTS
+PLURALS = {"pass": "passes", "loss": "losses", "mix": "mixes"}
 
 
 def plugin_data() -> list[dict[str, Any]]:
@@ -43,6 +44,9 @@ def _plugin(owner: Provider) -> dict[str, Any]:
     for shelf in mine:
         provides.setdefault("specs", []).extend(shelf.specs)
         problems += _spec_problems(shelf)
+        if recipes := sorted((shelf.folder / FOLDER).glob("*.yaml")):
+            provides.setdefault("recipes", []).extend(path.stem for path in recipes)
+            problems += _recipe_problems(recipes)
     found = [library for library in libraries() if library.owner == owner]
     if found:
         provides["libraries"] = [f"{library.path} ({', '.join(library.blocks)})" for library in found]
@@ -74,6 +78,14 @@ def _spec_problems(shelf: Shelf) -> Iterator[str]:
             yield f"spec `{name}`: {error.problems[0].headline}"
         except Exception as error:
             yield f"spec `{name}`: {type(error).__name__}: {error}"
+
+
+def _recipe_problems(recipes: list[Path]) -> Iterator[str]:
+    for path in recipes:
+        try:
+            load_recipe(path)
+        except SpecError as error:
+            yield f"recipe `{path.stem}`: {error.problems[0].headline}"
 
 
 def _missing_folders(owner: Provider, found: list[Shelf]) -> Iterator[str]:

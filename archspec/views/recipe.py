@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from archspec.recipe.document import Loaded, data_of
-from archspec.spec.reader import plain, shown
-from archspec.spec.writer import write
+from archspec.spec.reader import plain
+from archspec.spec.writer import flow, write
 
 
 def recipe_view(loaded: Loaded) -> str:
@@ -17,7 +17,7 @@ def recipe_view(loaded: Loaded) -> str:
     if loaded.assumptions:
         width = max(len(one.path) for one in loaded.assumptions)
         lines += ["", "# not stated by the paper:"]
-        lines += [f"#   {one.path:<{width}}  {shown(one.value)}: {one.why}" for one in loaded.assumptions]
+        lines += [f"#   {one.path:<{width}}  {flow(one.value)}: {one.why}" for one in loaded.assumptions]
     else:
         lines += ["", "# every value is stated by its source"]
     return "\n".join(lines)

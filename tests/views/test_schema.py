@@ -26,7 +26,7 @@ from archspec.spec.shelves import zoo
 from archspec.views.schema import form_problems, schema
 
 ROOT = Path(__file__).parents[2]
-SPECS = sorted(path for path in (ROOT / "specs").rglob("*.yaml") if path.parent.name != "weights")
+SPECS = sorted(path for path in (ROOT / "specs").rglob("*.yaml") if path.parent.name not in ("weights", "recipes"))
 GOLDEN = ROOT / "tests" / "golden" / "errors"
 
 GOOD = """\

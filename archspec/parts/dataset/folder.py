@@ -124,12 +124,13 @@ def read_image(data: bytes, name: str) -> Image:
         if plain and (fast := _fast_decoder()) is not None:
             return Image(fast(data, "RGB"))
         image = PIL.ImageOps.exif_transpose(image)
-        if image.mode in ("P", "PA", "LA", "RGBA", "La", "RGBa"):
+        if image.mode in ("P", "PA", "LA", "RGBA", "La", "RGBa") or "transparency" in image.info:
             image = image.convert("RGBA")
             black = PIL.Image.new("RGBA", image.size, (0, 0, 0, 255))
             image = PIL.Image.alpha_composite(black, image)
-        elif image.mode in ("I", "I;16", "I;16B", "F"):
-            image = image.point(lambda value: value / 256.0).convert("L")
+        elif image.mode == "F" or image.mode.startswith("I"):
+            whole = image if image.mode == "F" else image.convert("I")
+            image = whole.point(lambda value: value / 256.0).convert("L")
         return Image(image.convert("RGB"))
     except Exception as error:  # damaged bytes can make a decoder fail in any way
         message = f"{name}: not a whole image: {str(error).partition(chr(10))[0]}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -23,6 +23,8 @@ class AreaCrop(Transform, op="area_crop"):
 
     A shape that does not fit is drawn again, ten times; then the largest middle part with an allowed aspect is taken.
     """
+
+    warps: ClassVar = True
 
     area: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Pair]
     """Least and greatest share of the image's area, drawn uniformly."""

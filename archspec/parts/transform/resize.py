@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -24,6 +24,8 @@ def by_shorter_side(image: Image, shorter: int, interpolation: str = "bilinear")
 
 class Resize(Transform, op="resize"):
     """Another size, antialiased: to a shorter side, or to height and width."""
+
+    warps: ClassVar = True
 
     shorter: Side | Annotated[list[Side], Field(min_length=2, max_length=2)] | None = None
     """Length of the shorter side; of [low, high] a whole number is drawn, both included."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -13,6 +13,8 @@ from archspec.part import Transform
 
 class Rotate(Transform, op="rotate"):
     """Turned about its centre by a random angle, at its own size. None of the three papers does this."""
+
+    warps: ClassVar = True
 
     degrees: Annotated[float, Field(gt=0, le=180)]
     """The angle is drawn uniformly from -degrees to degrees, counter-clockwise."""

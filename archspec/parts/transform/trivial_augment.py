@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from archspec.draw import Draw
 from archspec.image import Image
@@ -30,6 +30,8 @@ OPERATIONS = ["identity", *LARGEST, "posterize", "solarize", "auto_contrast", "e
 
 class TrivialAugment(Transform, op="trivial_augment"):
     """One operation of fourteen at one strength of 31, all equally likely (Müller and Hutter 2021, the wide space)."""
+
+    warps: ClassVar = True
 
     def __call__(self, image: Image, draw: Draw) -> Image:
         name = OPERATIONS[draw.integer(0, len(OPERATIONS) - 1)]
