@@ -114,7 +114,13 @@ def _go(run: Run, job: Job, state: State, said: list[str], told: list[Logger]) -
         show.say(f"{job.graph.name} by {job.recipe.name} in {run.folder}")
         for line in said:
             show.say(line)
-    for one in record(run, job, state, train(job, state, lambda: job.processes.any(bool(stopped))), told):
+
+    def stop() -> bool:
+        if job.processes.world > 1 and state.step % job.execution.log_every:
+            return False  # asking the other processes takes time, so it is done with the records
+        return job.processes.any(bool(stopped))
+
+    for one in record(run, job, state, train(job, state, stop), told):
         if show:
             show(one)
     leave()

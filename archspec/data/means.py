@@ -16,6 +16,7 @@ from archspec.data.pipeline import Pipeline, batched
 from archspec.draw import digest
 from archspec.errors import ArchspecError, DataError
 from archspec.file import write_file
+from archspec.image import Image
 from archspec.part import Images, Transform
 from archspec.recipe.document import data_of
 
@@ -56,7 +57,7 @@ def _learnt(transform: Transform, before: list[Transform], images: Images, skip:
     except (OSError, SafetensorError):
         pass
     try:
-        learnt = transform.fit(_batches(before, images, skip))
+        learnt = {name: one.contiguous() for name, one in transform.fit(_batches(before, images, skip)).items()}
     except ValueError as error:
         raise DataError(f"`{transform.op}`: {error}") from None
     try:
@@ -68,10 +69,12 @@ def _learnt(transform: Transform, before: list[Transform], images: Images, skip:
 
 def _batches(before: list[Transform], images: Images, skip: bool) -> Iterator[Tensor]:
     pipeline = Pipeline(before)
-    held = []
+    held: list[Image] = []
+    some = False
     for index in range(len(images)):
         try:
-            held.append(pipeline(images.image(index), "mean", index))
+            held.append(_one(pipeline, images, index))
+            some = True
         except DataError:
             if not skip:
                 raise
@@ -82,3 +85,13 @@ def _batches(before: list[Transform], images: Images, skip: bool) -> Iterator[Te
             held = held[-1:] if differs else []
     if held:
         yield batched(held, [0] * len(held)).pixels.permute(0, 3, 1, 2).to(torch.float32)
+    if not some:
+        raise DataError("none of the training images can be read, so nothing is learnt from them")
+
+
+def _one(pipeline: Pipeline, images: Images, index: int) -> Image:
+    image = images.image(index)
+    try:
+        return pipeline(image, "mean", index)
+    except ArchspecError as error:
+        raise DataError(f"{images.name(index)}: {error}") from None

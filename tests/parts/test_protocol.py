@@ -68,10 +68,14 @@ SCALES = GoogLeNet144(scales=list(OFFSETS), size=224)
 @pytest.mark.parametrize("shape", ["landscape", "portrait", "square"])
 def test_crops_of_googlenet(scale, shape):
     """An image whose shorter side is the scale is not resized, so that its pixels still tell their places."""
-    height, width = {"landscape": (scale, scale + 101), "portrait": (scale + 101, scale), "square": (scale, scale)}[shape]
+    height, width = scale + 101 * (shape == "portrait"), scale + 101 * (shape == "landscape")
     found = views(GoogLeNet144(scales=[scale], size=224), height, width)
     assert len(found) == 36 and {(view.height, view.width) for view in found} == {(224, 224)}
-    squares = [(0, at) if shape == "landscape" else (at, 0) for at in (0, 50, 101)] if shape != "square" else [(0, 0)] * 3
+    squares = {
+        "landscape": [(0, 0), (0, 50), (0, 101)],
+        "portrait": [(0, 0), (50, 0), (101, 0)],
+        "square": [(0, 0)] * 3,
+    }[shape]
     for number, (top, left) in enumerate(squares):
         here = found[12 * number : 12 * number + 12]
         for half, mirrored in ((here[:6], False), (here[6:], True)):
