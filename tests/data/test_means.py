@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from archspec.data import means
 from archspec.data.means import cache_folder, fitted
 from archspec.errors import DataError
 from archspec.image import Image
@@ -189,8 +188,3 @@ def test_a_mean_before_the_crop_and_one_after_it():
     np.testing.assert_allclose(learnt(before, images), np.mean(prepared, 0), rtol=1e-6)
     after = [*recipe.prepare[:-1], *recipe.augment, recipe.prepare[-1]]
     np.testing.assert_allclose(learnt(after, images), np.mean(prepared, 0)[:, 16:240, 16:240], rtol=1e-6)
-
-
-def test_batches_are_small():
-    """An image at a time of a large data set is held, not all of it."""
-    assert means.AT_ONCE <= 256

@@ -226,13 +226,13 @@ def test_every_kind_of_image_becomes_rgb(tmp_path, name):
     image, options, expected = SEEN[name]
     found = decoded(save(tmp_path, name, image, **options))
     assert found.array.dtype == np.uint8 and (found.height, found.width) == (6, 9)
-    np.testing.assert_allclose(found.array, expected, atol=1.01)
+    np.testing.assert_allclose(found.array, expected, atol=0 if name.startswith("deep") else 1.01)
 
 
 def test_big_endian_images_of_16_bits(tmp_path):
     deep = Pillow.frombytes("I;16B", (9, 6), DEEP.astype(">u2").tobytes())
     found = decoded(save(tmp_path, "deep.tif", deep))
-    np.testing.assert_allclose(found.array, grey(GREY), atol=1.01)
+    np.testing.assert_array_equal(found.array, grey(GREY))
 
 
 def test_one_colour_of_a_png_that_is_transparent(tmp_path):
@@ -336,11 +336,11 @@ def test_shapes_have_the_networks_size_unless_told_otherwise():
 
 def test_a_shape_stands_out_from_its_ground():
     """Without noise, the middle of a disc and the corners differ by a colour."""
-    images = synthetic(size=(32, 32), noise=0.0, train=200)
-    discs = [images.image(k).array.astype(float) for k in range(0, 200, 10)]
-    for disc in discs:
-        corner = disc[[0, 0, -1, -1], [0, -1, 0, -1]].mean(0)
-        assert np.abs(disc[15:17, 15:17].mean((0, 1)) - corner).mean() > 25
+    images = synthetic(size=(32, 32), noise=0.0, train=3000)
+    for k in range(0, 3000, 10):
+        disc = images.image(k).array.astype(float)
+        corners = disc[[0, 0, -1, -1], [0, -1, 0, -1]].mean(0)
+        assert np.abs(disc[15:17, 15:17].mean((0, 1)) - corners).mean() > 40
 
 
 def test_noise_has_its_deviation():

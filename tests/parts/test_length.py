@@ -78,6 +78,9 @@ def test_steps_of_cifar_in_epochs(last, steps, epochs):
         (1_200_000, 128, "wrap", "90 epochs", 843_750),
         (1_281_167, 32, "wrap", "8 epochs", 320_292),
         (45_000, 128, "wrap", "10 steps", 10),
+        (100, 20, "keep", "1 epoch", 5),
+        (100, 20, "drop", "1 epoch", 5),
+        (100, 20, "wrap", "1 epoch", 5),
         (10, 16, "wrap", "3 epochs", 2),  # a batch larger than an epoch
         (10, 16, "keep", "3 epochs", 3),
     ],

@@ -375,9 +375,11 @@ def test_components_of_imagenet_are_the_authors():
 
 
 @pytest.mark.parametrize("cuts", [[8], [3, 5], [1] * 8])
-def test_components_that_are_fitted(cuts):
+@pytest.mark.parametrize("data", range(4))
+def test_components_that_are_fitted(cuts, data):
     """Against numpy, of the covariance of all pixels at once; a vector's sign is by its sum."""
-    images = np.stack([planes(smooth(9, 11, seed)) for seed in range(8)])
+    mixing = np.random.default_rng(data).normal(size=(3, 3)) / 4
+    images = 128 + np.stack([np.tensordot(mixing, planes(noise(9, 11, seed)) - 128, 1) for seed in range(8)])
     batches = iter(torch.from_numpy(images).float().split(cuts))
     part = lighting(components="fitted")
     assert part.fits and not lighting().fits and not lighting(components=AUTHOR).fits
@@ -459,16 +461,17 @@ def test_a_mean_per_channel_given_or_learnt():
         SubtractMean(per="pixel", values=[1.0, 2.0, 3.0])
 
 
-def test_a_mean_per_pixel_falls_back_to_channels_for_each_image_by_itself():
+@pytest.mark.parametrize("size", [(9, 12), (8, 12), (9, 10)])
+def test_a_mean_per_pixel_falls_back_to_channels_for_each_image_by_itself(size):
     """An image of another size, or resized after, is given channel means; others of its group are not touched by it."""
     mean = np.random.default_rng(1).random((3, 8, 10)) * 255
     part, fitted = SubtractMean(per="pixel"), [{"mean": torch.from_numpy(mean)}, {}]
-    fits, other = noise(8, 10, 1), noise(9, 12, 2)
+    fits, other = noise(8, 10, 1), noise(*size, 2)
     crop = RandomCrop(size=6, offsets="inclusive")
     found = floats([part, crop], [fits, other], fitted)
     np.testing.assert_allclose(found[0], floats([part, crop], [fits], fitted)[0])
     places = []
-    for number, (height, width) in enumerate([(8, 10), (9, 12)]):
+    for number, (height, width) in enumerate([(8, 10), size]):
         draw = Draw("test", number, "random_crop", 0)
         places.append((draw.integer(0, height - 6), draw.integer(0, width - 6)))
     (top, left), (y, x) = places
@@ -478,6 +481,13 @@ def test_a_mean_per_pixel_falls_back_to_channels_for_each_image_by_itself():
     warped = floats([part, Resize(size=[6, 6])], [fits], fitted)[0]
     resized = np.asarray(Pillow.fromarray(fits).resize((6, 6), 2))
     np.testing.assert_allclose(warped, planes(resized) - flat)
+
+
+def test_a_border_that_does_not_wait_has_no_mean():
+    mean = {"mean": torch.full((3, 4, 5), 100.0)}
+    image = SubtractMean(per="pixel")(Image(noise(4, 5)), Draw("x")).padded(1)
+    found = Pipeline([SubtractMean(per="pixel")], [mean]).floats(batched([image], [0]), CPU)[0].numpy()
+    np.testing.assert_allclose(found, np.pad(planes(noise(4, 5)) - 100, ((0, 0), (1, 1), (1, 1))))
 
 
 def test_normalize():
