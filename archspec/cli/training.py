@@ -107,8 +107,8 @@ def _joined(machine: dict[str, Any]) -> tuple[Execution, Processes]:
 def _go(run: Run, job: Job, state: State, said: list[str], told: list[Logger]) -> None:
     """Train to the end or to a signal, and show how it goes."""
     stopped: list[int] = []
-    for kind in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(kind, lambda number, _: stopped.append(number))
+    kinds = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.signal(kind, lambda number, _: stopped.append(number)) for kind in kinds]
     show = Progress(job, state) if job.processes.is_first else None
     if show:
         show.say(f"{job.graph.name} by {job.recipe.name} in {run.folder}")
@@ -120,10 +120,14 @@ def _go(run: Run, job: Job, state: State, said: list[str], told: list[Logger]) -
             return False  # asking the other processes takes time, so it is done with the records
         return job.processes.any(bool(stopped))
 
-    for one in record(run, job, state, train(job, state, stop), told):
-        if show:
-            show(one)
-    leave()
+    try:
+        for one in record(run, job, state, train(job, state, stop), told):
+            if show:
+                show(one)
+        leave()
+    finally:
+        for kind, handler in zip(kinds, before, strict=True):
+            signal.signal(kind, handler)
     if show:
         show.end()
         if state.bad_images:
