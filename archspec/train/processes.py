@@ -85,5 +85,10 @@ def join(device: str) -> tuple[Processes, str]:
         device = f"cuda:{local}"
         torch.cuda.set_device(local)
     if not dist.is_initialized():
-        dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+        # torchrun keeps one store over restarts, in which gloo would find addresses of processes that are gone.
+        store, rank, world = next(dist.rendezvous("env://"))  # type: ignore[attr-defined, no-untyped-call]
+        attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+        backend = "nccl" if device.startswith("cuda") else "gloo"
+        own = dist.PrefixStore(f"archspec/{attempt}", store)  # type: ignore[attr-defined]
+        dist.init_process_group(backend, store=own, rank=rank, world_size=world)
     return Processes(dist.get_rank(), dist.get_world_size()), device

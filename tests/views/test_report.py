@@ -266,6 +266,7 @@ def test_texts_of_files_are_escaped(tmp_path: Path) -> None:
     assert not any(name.startswith("on") for _, attributes in found.elements for name in attributes)
     assert HOSTILE not in page and "alert(1)" in found.text
     data = page.split('id="data">')[1].split("</script>")[0]
+    assert not {*"<>&"} & {*data}
     assert json.loads(data)[0]["curves"][0]["name"] == name
 
 
@@ -292,6 +293,17 @@ def test_ticks_are_round() -> None:
     assert linear_ticks(0, 3, 10, whole=True) == [0, 1, 2, 3]
     assert log_ticks(0.004, 2.5) == pytest.approx([0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2])
     assert log_ticks(1e-5, 2) == pytest.approx([1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1])
+
+
+@pytest.mark.parametrize("is_log", [False, True])
+def test_points_stand_where_their_values_are(is_log: bool) -> None:
+    points = ((0.0, 0.01), (50.0, 0.1), (100.0, 1.0))
+    text = draw(Chart("a", (Curve("a", 0, points),), is_log=is_log), 500, 300, names=False, kind="wide")
+    found = re.search(r'<polyline points="([^"]+)" class="curve', text)
+    assert found is not None
+    (left, low), (middle, half), (right, high) = [tuple(map(float, pair.split(","))) for pair in found[1].split()]
+    assert middle - left == pytest.approx(right - middle, abs=0.2)
+    assert (low - half) / (low - high) == pytest.approx(0.5 if is_log else 0.0909, abs=0.003)
 
 
 def test_many_points_are_thinned_without_losing_extremes() -> None:
