@@ -86,7 +86,7 @@ def join(device: str) -> tuple[Processes, str]:
         torch.cuda.set_device(local)
     if not dist.is_initialized():
         # torchrun keeps one store over restarts, in which gloo would find addresses of processes that are gone.
-        store, rank, world = next(dist.rendezvous("env://"))  # type: ignore[attr-defined, no-untyped-call]
+        store, rank, world = next(dist.rendezvous("env://"))  # type: ignore[attr-defined]
         attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
         backend = "nccl" if device.startswith("cuda") else "gloo"
         own = dist.PrefixStore(f"archspec/{attempt}", store)  # type: ignore[attr-defined]
