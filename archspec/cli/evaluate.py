@@ -36,9 +36,8 @@ def evaluate(
     from archspec.errors import RunError, did_you_mean
     from archspec.train.evaluate import together
     from archspec.train.execution import Execution
-    from archspec.train.job import prepare_job
     from archspec.train.machine import applied
-    from archspec.train.run import opened, trained
+    from archspec.train.run import job_to_test, opened, trained
 
     given = {"device": device, "precision": precision, "workers": workers, "test_batch": test_batch}
     execution = Execution.model_validate({**given, "on_bad_image": on_bad_image})
@@ -46,8 +45,7 @@ def evaluate(
     found = []
     for name in runs:
         run = opened(Path(name))
-        held = data or run.settings()["data"]
-        job = prepare_job(run.graph(), run.recipe().recipe, Path(held) if held else None, execution)
+        job = job_to_test(run, execution, Path(data) if data else None)
         found.append((name, job, trained(run, job)))
     first = found[0][1].recipe.evaluate
     results = {}

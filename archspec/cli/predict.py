@@ -33,6 +33,8 @@ def predict(run: str, images: tuple[str, ...], protocol: str | None, top: int, d
     rows = []
     for path in images:
         answer = answer_to(job, module, protocols[name], decoded(Path(path)), path)
+        if protocols[name].combine == "logits":
+            answer = answer.softmax(0)
         values, classes = answer.topk(min(top, len(answer)))
         likely = [(job.train.classes[k], v) for k, v in zip(classes.tolist(), values.tolist(), strict=True)]
         rows.append({"image": path, "classes": [{"name": label, "probability": v} for label, v in likely]})

@@ -23,7 +23,7 @@ from archspec.train.execution import Execution
 from archspec.train.job import Job, prepare_job, prepare_module
 from archspec.train.loop import Record, train
 from archspec.train.processes import Processes, join, leave
-from archspec.train.run import Run, begin, keep_learnt, opened, record, resume, start
+from archspec.train.run import Run, begin, check_data, keep_learnt, opened, record, resume, save_start, start
 from archspec.train.state import State
 
 
@@ -72,11 +72,15 @@ def go_train(command: Command) -> None:
     )
     made = None
     if processes.is_first:
-        made = begin(command.folder, command.graph, command.loaded, execution, command.data).folder
+        made = begin(
+            command.folder, command.graph, command.loaded, as_given(execution, command.machine), command.data
+        ).folder
     run = Run(processes.told(made)[0])
     if processes.is_first:
         keep_learnt(run, job)
     state = start(run, job, module)
+    if command.weights.file:
+        save_start(run, job, state)
     _go(run, job, state, [], told)
 
 
@@ -88,11 +92,20 @@ def go_on(folder: Path, machine: dict[str, Any], data: Path | None, logs: tuple[
         return
     kept = run.settings()
     held = kept.pop("data")
-    execution, processes = _joined({**kept, **machine})
+    chosen = {**kept, **machine}
+    if (chosen["precision"] == "fp64") != (kept["precision"] == "fp64"):
+        raise RunError(f"{folder}: its weights are {kept['precision']}; fp64 and others cannot be exchanged")
+    execution, processes = _joined(chosen)
     graph, loaded = run.graph(), run.recipe()
     job = prepare_job(graph, loaded.recipe, data or (Path(held) if held else None), execution, processes)
+    check_data(run, job)
     state = start(run, job, prepare_module(job))
     _go(run, job, state, resume(run, job, state), loggers(logs))
+
+
+def as_given(execution: Execution, machine: dict[str, Any]) -> Execution:
+    """With the device as the user said it, which means another one to each process."""
+    return execution.model_copy(update={"device": machine.get("device", "cpu")})
 
 
 def _joined(machine: dict[str, Any]) -> tuple[Execution, Processes]:
@@ -124,14 +137,15 @@ def _go(run: Run, job: Job, state: State, said: list[str], told: list[Logger]) -
         for one in record(run, job, state, train(job, state, stop), told):
             if show:
                 show(one)
+        bad = sum(job.processes.told(state.bad_images))
         leave()
     finally:
         for kind, handler in zip(kinds, before, strict=True):
             signal.signal(kind, handler)
     if show:
         show.end()
-        if state.bad_images:
-            click.echo(f"left out {state.bad_images} presentations of images that cannot be read")
+        if bad:
+            click.echo(f"left out {bad} presentations of images that cannot be read")
         if state.step == job.total:
             click.echo(f"finished: {run.weights}")
         else:

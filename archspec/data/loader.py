@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from archspec.data.pipeline import Batch, Pipeline, batched
 from archspec.data.stream import Group
-from archspec.errors import ArchspecError, DataError
+from archspec.errors import ArchspecError, DataError, RunError
 from archspec.image import Image
 from archspec.part import Images
 
@@ -21,8 +21,8 @@ class Presented:
     def __init__(self, images: Images, pipeline: Pipeline, seed: int, skip: bool) -> None:
         self.images, self.pipeline, self.seed, self.skip = images, pipeline, seed, skip
 
-    def __call__(self, group: Group) -> Batch | None:
-        """The batch, or None where there are no images. Errors: DataError"""
+    def __call__(self, group: Group) -> Batch:
+        """The batch, which may be empty where images that cannot be read are left out. Errors: DataError"""
         found: list[Image] = []
         targets: list[int] = []
         bad: list[str] = []
@@ -38,7 +38,7 @@ class Presented:
         if len(sizes) > 1:
             shown = " and ".join(f"{h}x{w}" for h, w in sorted(sizes)[:2])
             raise DataError(f"images of one batch differ in size: {shown}", "end `augment` with a crop of one size")
-        return batched(found, targets, bad) if found else None
+        return batched(found, targets, bad)
 
     def _image(self, epoch: int, index: int, repeat: int) -> Image:
         image = self.images.image(index)
@@ -79,10 +79,16 @@ def loaded(make: Callable[[Any], Any], keys: Iterable[Any], workers: int, pin: b
         pin_memory=False,
         prefetch_factor=4,
     )
-    for made in loader:
-        if isinstance(made, ArchspecError):
-            raise made
-        yield made
+    try:
+        for made in loader:
+            if isinstance(made, ArchspecError):
+                raise made
+            yield made
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        message = "a process that makes images ready has died"
+        raise RunError(message, "most often memory ran out, or /dev/shm is too small: fewer --workers") from error
 
 
 def _same(made: Any) -> Any:

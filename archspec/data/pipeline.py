@@ -39,6 +39,8 @@ class Batch:
 
 def batched(images: Sequence[Image], targets: Sequence[int], bad: Iterable[str] = ()) -> Batch:
     """Images of one size as a batch."""
+    if not images:
+        return Batch(torch.zeros(0, 0, 0, 3, dtype=torch.uint8), torch.zeros(0, dtype=torch.int64), [], [], list(bad))
     pixels = torch.from_numpy(np.stack([image.array for image in images]))
     drawn, marks = [], []
     for k in range(len(images[0].waiting)):

@@ -91,12 +91,11 @@ def test_pipeline(job: Job, protocol: Evaluation) -> tuple[Pipeline, int]:
     recipe = job.recipe
     own = recipe.prepare if protocol.prepare is None else protocol.prepare
     known = dict(zip(map(id, job.pipeline.transforms), job.pipeline.fitted, strict=True))
+    if protocol.prepare is not None:
+        name = next((name for name, one in recipe.evaluate.items() if one is protocol), "")
+        known |= zip(map(id, own), job.own.get(name) or fitted(own, job.train), strict=True)
     transforms: list[Transform] = [*own, *recipe.normalize]
-    if all(not transform.fits or id(transform) in known for transform in transforms):
-        learnt = [known.get(id(transform), {}) for transform in transforms]
-    else:
-        learnt = fitted(transforms, job.train)
-    return Pipeline(transforms, learnt), len(own)
+    return Pipeline(transforms, [known[id(transform)] for transform in transforms]), len(own)
 
 
 def answering(job: Job, module: nn.Module, protocol: Evaluation) -> Answer:
@@ -131,7 +130,7 @@ def combined(scores: Tensor, how: str) -> Tensor:
         return scores.mean(1)
     if how == "vote":
         votes = F.one_hot(scores.argmax(2), scores.shape[2]).to(scores.dtype).mean(1)
-        return votes + scores.softmax(2).mean(1) * 1e-3  # of equal votes, the likelier
+        return (votes + scores.softmax(2).mean(1) * 1e-3) / 1.001  # of equal votes, the likelier
     return scores.softmax(2).mean(1)
 
 
@@ -157,9 +156,13 @@ def answers(
     asked = [answering(job, module, protocol) for module in modules]
     try:
         for viewed in loaded(viewing, keys, job.execution.workers):
-            if viewed.targets:
-                found = [_answer(job, answer, viewed, pipeline, protocol, most) for answer in asked]
-                yield torch.stack(found).mean(0), torch.tensor(viewed.targets, device=job.device), viewed.bad
+            found = [_answer(job, answer, viewed, pipeline, protocol, most) for answer in asked]
+            if viewed.targets or viewed.bad:
+                yield (
+                    torch.stack(found).mean(0),
+                    torch.tensor(viewed.targets, dtype=torch.int64, device=job.device),
+                    viewed.bad,
+                )
     finally:
         from archspec.train.state import freeze_norms
 
@@ -178,6 +181,8 @@ def _view_count(viewing: Viewing, images: Images) -> int:
 
 
 def _answer(job: Job, answer: Answer, viewed: Viewed, pipeline: Pipeline, protocol: Evaluation, most: int) -> Tensor:
+    if not viewed.targets:
+        return torch.zeros(0, job.classes, device=job.device)
     scores: Tensor | None = None
     for places, batch in zip(viewed.places, viewed.batches, strict=True):
         pixels = job.floats(pipeline, batch)
@@ -204,12 +209,14 @@ def together(asked: Sequence[tuple[Job, nn.Module, Evaluation]]) -> dict[str, An
             raise RunError("the runs are tested on other images or classes, so they cannot answer together")
         rows = list(answers(job, [module], protocol))
         scores, here = torch.cat([row[0] for row in rows]), torch.cat([row[1] for row in rows])
-        bad = sum(len(row[2]) for row in rows)
+        bad = max(bad, sum(len(row[2]) for row in rows))
         total = scores if total is None else total + scores
         if targets is not None and not torch.equal(targets, here):
             raise RunError("the runs could not read the same images, so they cannot answer together")
         targets = here
     assert total is not None and targets is not None
+    if not len(targets):
+        raise DataError("none of the test images can be read")
     found: dict[str, Any] = {"images": len(targets)}
     for metric in first.recipe.metrics:
         wrong, count = metric.count(total / len(asked), targets)
@@ -238,5 +245,7 @@ def evaluate(job: Job, modules: Sequence[nn.Module], protocol: Evaluation) -> di
             row[1] += count
         rows[-1, 0] += len(bad)
     sums = job.processes.sum(rows).tolist()
+    if not sums[0][1]:
+        raise DataError("none of the test images can be read")
     found: dict[str, Any] = {m.op: s / c for m, (s, c) in zip(job.recipe.metrics, sums, strict=False) if c}
     return found | ({"bad_images": int(sums[-1][0])} if sums[-1][0] else {})

@@ -60,7 +60,7 @@ def _measure(
     mine = job.processes
     keys = run(job.stream, job.total, job.total + steps, job.recipe.batch.group, mine.rank, mine.world)
     for batch in loaded(make, keys, job.execution.workers):
-        if batch is not None:
+        if len(batch):
             with job.cast():
                 state.module(job.floats(job.pipeline, batch))
             for total, stat in zip(sums, stats, strict=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -47,6 +47,8 @@ class Job:
     device: torch.device
     execution: Execution = field(default_factory=Execution)
     processes: Processes = field(default_factory=Processes)
+    own: dict[str, list[Mapping[str, Tensor]]] = field(default_factory=dict)
+    """By name of a protocol with a `prepare` of its own: what this learnt."""
 
     @property
     def classes(self) -> int:
@@ -94,8 +96,7 @@ class Job:
         batches = iter(loaded(make, keys, self.execution.workers))
         for step in range(first, self.total):
             groups = groups_at(step)
-            made = [(group.number, next(batches)) for group in groups]
-            yield step, [(number, batch) for number, batch in made if batch is not None]
+            yield step, [(group.number, next(batches)) for group in groups]
 
     def floats(self, pipeline: Pipeline, batch: Batch) -> Tensor:
         """The images of a batch as the network reads them: with one channel, their grey."""
@@ -146,11 +147,12 @@ def prepare_job(
     if not together.is_first:
         together.wait()  # the first process learns means for all
     learnt = fitted(transforms, train, skip)
+    own = {name: fitted(p.prepare, train, skip) for name, p in recipe.evaluate.items() if p.prepare is not None}
     if together.is_first:
         together.wait()
     pipeline = Pipeline(transforms, learnt)
     total = calendar.whole_steps(recipe.length)
-    job = Job(graph, recipe, train, test, pipeline, calendar, total, device, execution, together)
+    job = Job(graph, recipe, train, test, pipeline, calendar, total, device, execution, together, own)
     _check_size(job, height, width)
     return job
 
@@ -182,7 +184,7 @@ def _check_size(job: Job, height: int, width: int) -> None:
     """Errors: RunError if training images are not of the size that the network reads"""
     (group,) = groups_of(job.stream(0)[:1], 0, None, 0, 1)
     batch = Presented(job.train, job.pipeline, job.recipe.seed, skip=True)(group)
-    if batch is not None and tuple(batch.pixels.shape[1:3]) != (height, width):
+    if len(batch) and tuple(batch.pixels.shape[1:3]) != (height, width):
         found = "x".join(map(str, batch.pixels.shape[1:3]))
         message = f"{job.recipe.name} makes images of {found}, and {job.graph.name} reads {height}x{width}"
         raise RunError(message, f"a recipe for images of this size, or -i {job.graph.inputs[0].name}=3x{found}")

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from archspec.data.pipeline import Batch
 from archspec.draw import Draw, seed_of
+from archspec.errors import DataError
 from archspec.parts.schedule import Plateau
 from archspec.train.average import averaged, enter
 from archspec.train.evaluate import evaluate
@@ -98,9 +99,15 @@ def update(
     """
     targets = [batch.targets.to(job.device, non_blocking=True) for _, batch in groups]
     weight = global_weight(job, targets)
+    if any(not len(target) for target in targets) and not float(weight):
+        first = next(batch.bad[0] for _, batch in groups if batch.bad)
+        raise DataError(f"none of the images of step {step + 1:,} can be read: {first}")
     if norms is not None:
         norms.begin()
     for (number, batch), target in zip(groups, targets, strict=True):
+        state.bad_images += len(batch.bad)
+        if not len(batch):
+            continue
         pixels = job.floats(job.pipeline, batch)
         key = (
             (job.recipe.seed, step, number)
@@ -116,7 +123,6 @@ def update(
             norms.count()
         scaled = loss / weight if state.scaler is None else state.scaler.scale(loss / weight)
         scaled.backward()
-        state.bad_images += len(batch.bad)
     parameters = [p for group in state.optimizer.param_groups for p in group["params"]]
     sum_gradients(job, parameters)
     if norms is not None:
@@ -165,9 +171,7 @@ def total_loss(job: Job, state: State, outputs: tuple[Tensor, ...], target: Tens
 
 
 def sum_gradients(job: Job, parameters: list[nn.Parameter]) -> None:
-    """Gradients summed over the processes; one without a group has none of its own."""
-    if job.processes.world == 1:
-        return
+    """Gradients summed over the processes; what had no part in the loss has a gradient of 0, and so decays."""
     for parameter in parameters:
         if parameter.grad is None:
             parameter.grad = torch.zeros_like(parameter)

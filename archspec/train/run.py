@@ -13,8 +13,8 @@ import json
 import math
 import os
 import platform
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from torch import Tensor
 
 import archspec
 from archspec.data.pipeline import Pipeline
-from archspec.errors import RunError
+from archspec.errors import DataError, RunError
 from archspec.file import write_file
 from archspec.graph.canonical import spec_hash
 from archspec.graph.graph import Graph
@@ -38,7 +38,7 @@ from archspec.spec.reader import plain
 from archspec.spec.writer import write
 from archspec.train.checkpoint import read_tensors, sweep, sync_folder, write_tensors
 from archspec.train.execution import Execution
-from archspec.train.job import Job, prepare_module
+from archspec.train.job import Job, image_size, prepare_module
 from archspec.train.loop import Record
 from archspec.train.state import State, fresh, numbers_of, restore, tensors_of
 from archspec.views.expanded import expanded
@@ -79,11 +79,15 @@ class Run:
 
     def settings(self) -> dict[str, Any]:
         """What execution.json says: the execution, and `data`."""
+        path = self.folder / "execution.json"
         try:
-            found: dict[str, Any] = json.loads((self.folder / "execution.json").read_text())
-            return found
-        except (OSError, ValueError) as error:
-            raise RunError(f"{self.folder / 'execution.json'}: {error}") from None
+            found = json.loads(path.read_text())
+            if not isinstance(found, dict) or not isinstance(found.get("data", 0), str | None):
+                raise ValueError("expected a mapping with `data`")
+            Execution(**{name: value for name, value in found.items() if name != "data"})
+        except (OSError, ValueError, TypeError) as error:
+            raise RunError(f"{path}: cannot be used: {str(error).splitlines()[0]}") from None
+        return found
 
     def records(self) -> list[dict[str, Any]]:
         """The lines of metrics.jsonl; one that was cut short is left out."""
@@ -159,7 +163,13 @@ def environment(graph: Graph, loaded: Loaded) -> dict[str, Any]:
 
 def keep_learnt(run: Run, job: Job) -> None:
     """Keep what transforms learnt from the training images, and the names of classes: to answer without the data."""
-    tensors = {f"{k}.{name}": value for k, one in enumerate(job.pipeline.fitted) for name, value in one.items()}
+    lists = {"train": job.pipeline.fitted, **{f"test.{name}": learnt for name, learnt in job.own.items()}}
+    tensors = {
+        f"{of}.{k}.{name}": value
+        for of, learnt in lists.items()
+        for k, one in enumerate(learnt)
+        for name, value in one.items()
+    }
     header = {"classes": list(job.train.classes), "train": job.train.fingerprint, "test": job.test.fingerprint}
     write_tensors(run.folder / "data.safetensors", tensors, header)
 
@@ -185,28 +195,46 @@ class Names:
         raise IndexError(index)
 
 
+def check_data(run: Run, job: Job) -> None:
+    """Errors: RunError if a run began with other images than those at hand"""
+    header, _ = read_tensors(run.folder / "data.safetensors")
+    if header["classes"] != list(job.train.classes):
+        raise RunError(f"{run.folder}: the run began with other classes than these data have")
+    for split, images in (("train", job.train), ("test", job.test)):
+        if header[split] != images.fingerprint:
+            hint = "name the same data, or begin a new run"
+            raise RunError(f"{run.folder}: the run began with other {split} images than these", hint)
+
+
+def job_to_test(run: Run, execution: Execution, data: Path | None) -> Job:
+    """The job of a run with test images, and means that the run learnt. Errors: RunError, DataError, SpecError"""
+    job = job_without_data(run, execution)
+    held = data or (Path(kept) if (kept := run.settings()["data"]) else None)
+    if job.recipe.data.needs_folder and (held is None or not held.is_dir()):
+        raise RunError(f"{held}: no such folder of data", "--data FOLDER")
+    images = job.recipe.data.images("test", held, image_size(job.graph))
+    if list(images.classes) != list(job.train.classes):
+        raise RunError(f"{run.folder}: the run learnt other classes than these data have")
+    return replace(job, test=images)
+
+
 def job_without_data(run: Run, execution: Execution) -> Job:
     """The job of a run as far as answering goes. Errors: RunError, SpecError"""
     graph, recipe = run.graph(), run.recipe().recipe
     header, tensors = read_tensors(run.folder / "data.safetensors")
     transforms = [*recipe.prepare, *recipe.augment, *recipe.normalize]
-    learnt: list[dict[str, Tensor]] = [{} for _ in transforms]
+    learnt: dict[str, list[Mapping[str, Tensor]]] = {"train": [{} for _ in transforms]}
+    for name, protocol in recipe.evaluate.items():
+        learnt[f"test.{name}"] = [{} for _ in protocol.prepare or ()]
     for key, value in tensors.items():
-        number, _, name = key.partition(".")
-        learnt[int(number)][name] = value
+        of, number, name = key.rsplit(".", 2)
+        learnt[of][int(number)] = {**learnt[of][int(number)], name: value}
+    own = {name: learnt[f"test.{name}"] for name in recipe.evaluate}
     names = Names(header["classes"])
     calendar = Calendar(1, 1, "wrap")
-    return Job(
-        graph,
-        recipe,
-        names,
-        names,
-        Pipeline(transforms, learnt),
-        calendar,
-        0,
-        usable_device(execution.device),
-        execution,
-    )
+    pipeline = Pipeline(transforms, learnt["train"])
+    device = usable_device(execution.device)
+    return Job(graph, recipe, names, names, pipeline, calendar, 0, device, execution, own=own)
 
 
 def opened(folder: Path) -> Run:
@@ -217,11 +245,18 @@ def opened(folder: Path) -> Run:
     return Run(folder)
 
 
+KEYS = {"step", "metrics", "seed", "spec_hash", "recipe_hash", "phase", "since_record", "since_check", "averaged"}
+"""What the header of a checkpoint says."""
+
+
 def newest(run: Run, said: list[str] | None = None) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
     """What the newest whole checkpoint holds; those that are not whole are passed over, and said to be."""
     for path in run.checkpoints:
         try:
-            return read_tensors(path)
+            header, tensors = read_tensors(path)
+            if not isinstance(header, dict) or KEYS - header.keys():
+                raise RunError(f"{path}: not a whole checkpoint: its header lacks what a run needs")
+            return header, tensors
         except RunError as error:
             if said is not None:
                 said.append(f"passed over: {error}")
@@ -231,23 +266,36 @@ def newest(run: Run, said: list[str] | None = None) -> tuple[dict[str, Any], dic
 def resume(run: Run, job: Job, state: State) -> list[str]:
     """Put the newest whole checkpoint into a fresh state, and cut the metrics to where it was; what was found.
 
+    A run that has no checkpoint at all begins anew.
+
     Errors: RunError if a checkpoint is of another spec or recipe
     """
     sweep(run.folder / "checkpoints")
     said: list[str] = []
     found = newest(run, said)
+    if found is None and run.checkpoints:
+        hint = "to begin anew, remove the folder checkpoints"
+        raise RunError(f"{run.folder}: none of its checkpoints is whole; {'; '.join(said)}", hint)
     numbers: dict[str, Any] = {"metrics": 0, "step": 0}
     if found is not None:
         numbers, tensors = found
+        if numbers["seed"] != job.recipe.seed:
+            message = f"{run.folder}: the run began with seed {numbers['seed']}, found {job.recipe.seed} in recipe.yaml"
+            raise RunError(message, "a run keeps its seed; begin a new one")
         for what, mine in (("spec", spec_hash(job.graph)), ("recipe", job.recipe.hash)):
             if numbers[f"{what}_hash"] != mine:
                 hint = f"{what}.yaml was changed after the run began; begin a new one"
                 raise RunError(f"{run.folder}: its checkpoint is of another {what} than its {what}.yaml", hint)
         try:
-            restore(state, numbers, tensors)
+            restore(state, numbers, tensors, job.processes.is_first)
         except (KeyError, RuntimeError) as error:
             raise RunError(f"{run.folder}: its checkpoint does not fit: {str(error).splitlines()[0]}") from None
     said.append(f"goes on from step {numbers['step']:,}" if numbers["step"] else "begins anew: no checkpoint is there")
+    if state.best is not None and job.recipe.select is not None:
+        read_tensors(run.folder / "best.safetensors")
+    if numbers["metrics"] and (not run.metrics.exists() or run.metrics.stat().st_size < numbers["metrics"]):
+        message = f"{run.metrics}: is shorter than at the last checkpoint"
+        raise RunError(message, "put the whole file back; without it the run's records are lost")
     if job.processes.is_first and run.metrics.exists():
         with run.metrics.open("r+b") as file:
             file.truncate(numbers["metrics"])
@@ -276,24 +324,46 @@ class Recorder:
     def line(self, record: Record) -> None:
         for name, value in record.values.items():
             if isinstance(value, float) and not math.isfinite(value):
-                from archspec.train.finite import first_not_finite
-
-                where = first_not_finite(self.run, self.job, record.step)
-                message = f"{name} is {value} at step {record.step:,}{f'; {where}' if where else ''}"
-                raise RunError(message, "a smaller optimizer.lr, a warm-up, or clip_norm may help")
+                raise self._not_finite(f"{name} is {value}", record.step)
         if self.file is not None:
-            self.file.write(f"{json.dumps({'kind': record.kind, 'step': record.step, **record.values})}\n".encode())
-            self.file.flush()
+            text = json.dumps({"kind": record.kind, "step": record.step, **record.values})
+            try:
+                self.file.write(f"{text}\n".encode())
+                self.file.flush()
+            except OSError as error:
+                raise self._lost(error) from None
         for log in self.logs:
             log(record.kind, record.step, record.values)
 
+    def _lost(self, error: OSError) -> RunError:
+        hint = f"mend it and go on: archspec train --resume {self.run.folder}"
+        return RunError(f"{self.run.metrics}: cannot be written: {(error.strerror or str(error)).lower()}", hint)
+
+    def refuse_not_finite(self) -> None:
+        """So that no good checkpoint gives way to a bad one. Errors: RunError"""
+        norms = torch._foreach_norm([p.detach() for p in self.state.module.parameters()])
+        if not bool(torch.isfinite(torch.stack(norms)).all()):
+            raise self._not_finite("a weight is not finite", self.state.step)
+
+    def _not_finite(self, what: str, step: int) -> RunError:
+        from archspec.train.finite import first_not_finite
+
+        where = first_not_finite(self.run, self.job, step)
+        message = f"{what} at step {step:,}{f'; {where}' if where else ''}"
+        return RunError(message, "a smaller optimizer.lr, a warm-up, or clip_norm may help")
+
     def save(self) -> None:
         """Write a checkpoint; every process calls it at the same time. Errors: RunError"""
+        self.refuse_not_finite()
         numbers = numbers_of(self.state, self.job)
         self.saved = self.state.step
         if self.file is None:
             return
-        os.fsync(self.file.fileno())
+        try:
+            os.fsync(self.file.fileno())
+        except OSError as error:
+            raise self._lost(error) from None
+        numbers["seed"] = self.job.recipe.seed
         numbers["metrics"] = self.file.tell()
         numbers["spec_hash"], numbers["recipe_hash"] = spec_hash(self.job.graph), self.job.recipe.hash
         path = self.run.folder / "checkpoints" / f"{self.state.step:08}.safetensors"
@@ -322,11 +392,12 @@ class Recorder:
 
     def finish(self) -> None:
         """Write the weights of a finished run, then its last checkpoint."""
+        self.refuse_not_finite()
         if self.file is not None:
             best = self.run.folder / "best.safetensors"
             header: dict[str, Any] = {"step": self.state.step}
             tensors = self.state.final
-            if self.job.recipe.select is not None and best.exists():
+            if self.job.recipe.select is not None and self.state.best is not None:
                 header, tensors = read_tensors(best)
             write_tensors(self.run.weights, tensors, header)
             best.unlink(missing_ok=True)
@@ -355,6 +426,19 @@ def record(
             recorder.finish()
         elif recorder.saved != state.step:
             recorder.save()
+    except DataError as error:
+        if type(error) is DataError and job.processes.world == 1 and recorder.saved != state.step:
+            recorder.save()  # nothing of the steps that are done is lost
+        raise
+    finally:
+        recorder.close()
+
+
+def save_start(run: Run, job: Job, state: State) -> None:
+    """Keep the weights that a run starts from, where they are not those of its seed."""
+    recorder = Recorder(run, job, state)
+    try:
+        recorder.save()
     finally:
         recorder.close()
 

@@ -82,17 +82,17 @@ def numbers_of(state: State, job: Job) -> dict[str, Any]:
         **tallies,
         "averaged": state.averaged,
         "best": state.best,
-        "bad_images": state.bad_images,
+        "bad_images": sum(job.processes.told(state.bad_images)),
         "scaler": state.scaler.state_dict() if state.scaler is not None else None,
     }
 
 
-def restore(state: State, numbers: dict[str, Any], tensors: dict[str, Tensor]) -> None:
-    """Put what was saved into a fresh state."""
+def restore(state: State, numbers: dict[str, Any], tensors: dict[str, Tensor], first: bool = True) -> None:
+    """Put what was saved into a fresh state; what is counted over all processes goes to the first."""
     from fractions import Fraction
 
     state.step, state.averaged = numbers["step"], numbers["averaged"]
-    state.best, state.bad_images = numbers["best"], numbers["bad_images"]
+    state.best, state.bad_images = numbers["best"], numbers["bad_images"] if first else 0
     state.phase = Phase(**{**numbers["phase"], "start": Fraction(numbers["phase"]["start"])})
     state.since_record, state.since_check = (
         Tally({k: (v[0], v[1]) for k, v in numbers[name].items()}) for name in ("since_record", "since_check")

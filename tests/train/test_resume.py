@@ -115,13 +115,41 @@ def test_newest_whole_checkpoint_counts(whole, tmp_path):
     assert not list((run.folder / "checkpoints").glob(".*"))
 
 
-def test_all_checkpoints_gone_begins_anew(whole, tmp_path):
+def test_damaged_checkpoints_do_not_begin_anew(whole, tmp_path):
     run = new_run(tmp_path / "run")
     go(run, (20,), to_the_end=False)
-    for path in run.checkpoints:
+    before = run.metrics.read_bytes()
+    held = {path: path.read_bytes() for path in run.checkpoints}
+    for path in held:
         path.write_bytes(b"")
+    with pytest.raises(RunError, match="none of its checkpoints is whole"):
+        go(run)
+    assert run.metrics.read_bytes() == before, "nothing is lost"
+    for path in held:
+        path.unlink()
     assert go(run)[-1].startswith("begins anew")
     assert_same(whole, run)
+
+
+def test_metrics_and_best_weights_that_are_gone_are_told(tmp_path):
+    run = new_run(tmp_path / "run")
+    go(run, (20,), to_the_end=False)
+    held = run.metrics.read_bytes()
+    run.metrics.write_bytes(b"")
+    with pytest.raises(RunError, match="is shorter than at the last checkpoint"):
+        go(run)
+    run.metrics.write_bytes(held)
+    (run.folder / "best.safetensors").unlink()
+    with pytest.raises(RunError, match=r"best\.safetensors: not a whole checkpoint"):
+        go(run)
+
+
+def test_seed_of_a_run_stays(tmp_path):
+    run = new_run(tmp_path / "run")
+    go(run, (8,), to_the_end=False)
+    job = small_job({"seed": 3})
+    with pytest.raises(RunError, match="began with seed 0, found 3"):
+        resume(run, job, small_state(job))
 
 
 def test_checkpoint_of_another_recipe_is_refused(tmp_path):
