@@ -194,3 +194,106 @@ def test_loggers_are_told_the_records(tmp_path):
         "closed",
     ]
     assert "did you mean `tensorboard`" in wrong("train", spec, "--log", "tensorbord")
+
+
+def folder_of_images(folder, shades, bad=0):
+    """Training and test images of six classes, of plain shades; the first of each split may be no images."""
+    for split in ("train", "val"):
+        for number in range(24):
+            path = folder / split / f"c{number % 6}" / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Pillow.new("RGB", (12, 12), (shades + number, 10 * (number % 6), 200)).save(path)
+            if number < bad:
+                path.write_bytes(b"no image")
+    return folder
+
+
+FOLDER = ["--recipe-set", "data=image_folder", "--recipe-set", "batch={size: 8, group: 2, last: keep}"]
+
+
+@pytest.fixture
+def six(tmp_path):
+    """A spec of six classes and a recipe for folders of images."""
+    spec, recipe = write_small(tmp_path)
+    spec.write_text(spec.read_text().replace("out_features: 10", "out_features: 6"))
+    return spec, recipe
+
+
+def test_bad_images_are_all_counted(six, tmp_path):
+    folder_of_images(tmp_path / "data", 20, bad=3)
+    line = ["train", six[0], "-r", six[1], *FOLDER, "--data", "data", "--recipe-set", "length=2 epochs"]
+    assert "0.png: not a whole image" in wrong(*line, "--out", "strict")
+    said = good(*line, "--on-bad-image", "skip", "--out", "run")
+    assert "left out 6 presentations" in said, "three in each of two epochs, whatever groups they were in"
+    found = json.loads(good("evaluate", "run", "--on-bad-image", "skip", "--json"))["protocols"]
+    assert {name: (one["images"], one["bad_images"]) for name, one in found.items()} == {
+        "test": (21, 3),
+        "ten": (21, 3),
+    }
+
+
+def test_data_that_are_gone_are_no_bad_images(six, tmp_path):
+    folder_of_images(tmp_path / "data", 20, bad=24)
+    line = ["train", six[0], "-r", six[1], *FOLDER, "--data", "data", "--on-bad-image", "skip"]
+    assert "can be read" in wrong(*line)
+
+
+def test_run_keeps_to_its_data_and_tests_with_its_own_means(six, tmp_path):
+    folder_of_images(tmp_path / "data", 20)
+    other = folder_of_images(tmp_path / "other", 120)
+    line = ["train", six[0], "-r", six[1], *FOLDER, "--recipe-set", "length=9 steps", "--checkpoint-every", "3"]
+    good(*line, "--data", "data", "--out", "run")
+    before = good("evaluate", "run", "--json")
+    (tmp_path / "only").mkdir()
+    (tmp_path / "data" / "val").rename(tmp_path / "only" / "val")  # the training images are not needed to test
+    assert (
+        json.loads(good("evaluate", "run", "--data", "only", "--json"))["protocols"] == json.loads(before)["protocols"]
+    )
+    (tmp_path / "run" / "weights.safetensors").unlink()
+    assert "began with other train images" in wrong("train", "--resume", "run", "--data", other)
+    (other / "train" / "c0").rename(other / "train" / "z0")
+    (other / "val" / "c0").rename(other / "val" / "z0")
+    assert "began with other classes" in wrong("train", "--resume", "run", "--data", other)
+
+
+def test_predict_by_a_protocol_that_learnt_something(trained, tmp_path):
+    Pillow.new("RGB", (30, 20), "red").save(tmp_path / "red.png")
+    assert good("predict", trained / "run", "red.png", "-p", "ten").count("%") == 5
+
+
+def test_weights_to_start_from_are_not_lost(trained, tmp_path, monkeypatch):
+    """A run that stops before its first checkpoint goes on from the weights it was given."""
+    spec, recipe = write_small(tmp_path)
+    line = ["train", spec, "-r", recipe, "--weights", trained / "run" / "weights.safetensors", "--log-every", "5"]
+    good(*line, "--out", "whole")
+    monkeypatch.setattr("archspec.cli.training._go", lambda *_: None)
+    good(*line, "--out", "part")
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    good("train", "--resume", "part")
+    for name in ("weights.safetensors", "metrics.jsonl"):
+        assert (tmp_path / "part" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_good_checkpoints_outlive_weights_that_are_not_finite(tmp_path):
+    spec, recipe = write_small(tmp_path)
+    said = wrong(
+        "train", spec, "-r", recipe, "--out", "run", "--checkpoint-every", 4, "--log-every", 40,
+        "--recipe-set", "schedule=[{op: constant, factor: 1.0e-6, lasts: 9 steps}, {op: constant, factor: 1.0e35}]",
+        "--recipe-set", "evaluate={test: whole}", "--recipe-set", "select=last",
+        "--recipe-set", "optimizer.clip_norm=null",
+    )  # fmt: skip
+    assert "a weight is not finite at step 12" in said and ("at step 10" in said or "at step 11" in said), said
+    assert sorted(path.name for path in (tmp_path / "run" / "checkpoints").iterdir())[-1] == "00000008.safetensors"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[1]", '{"device": "cpu"}', '{"data": null, "workers": "two"}', '{"data": 3}', '{"data": null, "foo": 3}'],
+)
+def test_damaged_settings_of_a_run_are_told(trained, tmp_path, text):
+    (tmp_path / "half").mkdir()
+    for name in ("spec.yaml", "recipe.yaml", "data.safetensors"):
+        (tmp_path / "half" / name).write_bytes((trained / "run" / name).read_bytes())
+    (tmp_path / "half" / "execution.json").write_text(text)
+    assert "execution.json: cannot be used" in wrong("train", "--resume", "half")

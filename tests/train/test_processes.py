@@ -21,6 +21,7 @@ SCENES = {
     "groups of 4+4+3+3": {"batch.size": 14},
     "an uneven last batch, 3+0": {"batch.size": 7, "data.train": 45, "batch.last": "keep"},
     "one group": {"batch.size": 8, "batch.group": 8},
+    "a head without a loss": {"batch.size": 7, "loss_weights": "{aux1: 0}"},
 }
 STEPS = 50
 
