@@ -131,7 +131,7 @@ class Transform(Part, kind="transform"):
         return None
 
     def apply(self, pixels: Tensor, drawn: Tensor, marks: Tensor, fitted: Mapping[str, Tensor], zero: Tensor) -> Tensor:
-        """Images as floats, changed.
+        """Images as floats, changed; the tensor that is given may be changed in place.
 
         Shape: pixels N x 3 x H x W; drawn N x (numbers drawn); marks N x 5, of `archspec.image.Mark`'s fields in
         order, all 0 where the image was warped since; zero 3, the pixel that the recipe takes to 0, at this point

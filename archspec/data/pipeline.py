@@ -78,7 +78,8 @@ class Pipeline:
 
         Shape: N x 3 x H x W
         """
-        pixels = batch.pixels.to(device, non_blocking=True).permute(0, 3, 1, 2).to(dtype).contiguous()
+        held = batch.pixels.to(device, non_blocking=True).permute(0, 3, 1, 2)
+        pixels = torch.empty(held.shape, dtype=dtype, device=device).copy_(held)
         floating = [k for k, transform in enumerate(self.transforms) if transform.floating]
         for place, k in enumerate(floating):
             drawn, marks = batch.drawn[place].to(device), batch.marks[place].to(device)

@@ -97,4 +97,4 @@ class Normalize(Transform, op="normalize"):
     def apply(self, pixels: Tensor, drawn: Tensor, marks: Tensor, fitted: Mapping[str, Tensor], zero: Tensor) -> Tensor:
         scale = pixels.new_tensor([1.0 / (255.0 * std) for std in self.std])
         shift = pixels.new_tensor([-mean / std for mean, std in zip(self.mean, self.std, strict=True)])
-        return pixels * scale[:, None, None] + shift[:, None, None]
+        return pixels.mul_(scale[:, None, None]).add_(shift[:, None, None])
