@@ -14,9 +14,9 @@ NETWORKS = [("plain-cifar", 20), ("plain-cifar", 56), ("resnet-cifar", 20), ("re
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--steps", type=int, default=300)
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--images", type=int, default=2000)
+    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--images", type=int, default=5000)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--out", type=Path, default=Path("degradation"))
     given = parser.parse_args()
