@@ -21,7 +21,7 @@ class GradientFlowView(BatchView, name="gradient-flow"):
 
     layers: Words = ()
     """Globs on paths of layers with parameters or of groups that they are inside; unsaid, all."""
-    labels: list[Annotated[int, Field(ge=0)]] = []  # noqa: RUF012 - Pydantic copies it
+    labels: list[Annotated[int, Field(ge=0)]] = []
     """A class for each image; unsaid, the tensor `labels` of the file of images, or else random."""
 
     def show(self, subject: Subject) -> Report:
