@@ -62,5 +62,6 @@ def read_tensors(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
 def sweep(folder: Path) -> None:
     """Remove what interrupted writing has left behind."""
-    for left in folder.glob(".*.tmp*"):
-        left.unlink(missing_ok=True)
+    for pattern in (".*.tmp*", ".tmp*"):  # ours, and those of safetensors
+        for left in folder.glob(pattern):
+            left.unlink(missing_ok=True)

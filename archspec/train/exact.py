@@ -21,7 +21,7 @@ def recalibrated(job: Job, state: State) -> Iterator[None]:
     The images are those that the steps after the run would present. Source: He et al., the README of their models
     """
     wanted = job.recipe.batch_norm
-    norms = norms_of(state.module)
+    norms = [norm for norm in norms_of(state.module) if norm.training]  # frozen ones stay as they are
     if wanted is None or wanted.over is None or not norms:
         yield
         return

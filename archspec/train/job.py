@@ -142,6 +142,10 @@ def prepare_job(
         have = f"an epoch of {len(train):,} images has no whole batch of {recipe.batch.size:,}"
         message = f"{have}, and smaller ones are dropped"
         raise RunError(message, "--recipe-set batch.last=keep, or a smaller batch.size")
+    rest = len(train) % recipe.batch.size if recipe.batch.last == "keep" else 0
+    if recipe.batch.group is None and 0 < (rest or recipe.batch.size) < together.world:
+        message = f"the smallest batch has {rest or recipe.batch.size} images, and {together.world} processes share it"
+        raise RunError(message, "say batch.group, so that a process may have none, or batch.last=wrap")
     transforms = [*recipe.prepare, *recipe.augment, *recipe.normalize]
     skip = execution.on_bad_image == "skip"
     if not together.is_first:

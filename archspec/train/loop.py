@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -42,6 +43,8 @@ def train(job: Job, state: State, stop: Callable[[], bool] = lambda: False) -> I
     Errors: DataError of an image
     """
     forward, norms = prepared(job, state)
+    if state.step == job.total:  # stopped before its last tests were done
+        yield from tested(job, state)
     for step, groups in job.steps(state.step):
         rate = update_rate(job, state, forward, norms, step, groups)
         state.step = step + 1
@@ -199,7 +202,7 @@ def ended(job: Job, state: State) -> Iterator[Record]:
     if until is None:
         return
     over = job.calendar.whole_steps(until.over)
-    if (state.step - int(state.phase.start)) % over:
+    if (state.step - math.ceil(state.phase.start)) % over:
         return
     mean = state.since_check.means(job.processes, job.measured, job.device)[until.metric.partition(".")[2]]
     if until.met(mean):

@@ -39,7 +39,6 @@ class GroupedNorms:
         """Before the groups of a step."""
         self.before = [stat.clone() for stat in self.stats]
         self.sums = [torch.zeros_like(stat) for stat in self.before]
-        self.counts = [int(norm.num_batches_tracked) for norm in self.norms[:1]]  # type: ignore[arg-type]
         self.groups = 0
 
     @torch.no_grad()

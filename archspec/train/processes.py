@@ -34,7 +34,7 @@ class Processes:
         """Tensors summed over the processes, in place, in one message for each type."""
         if self.world == 1:
             return
-        for dtype in {tensor.dtype for tensor in tensors}:
+        for dtype in dict.fromkeys(tensor.dtype for tensor in tensors):
             mine = [tensor for tensor in tensors if tensor.dtype == dtype]
             flat = torch.cat([tensor.reshape(-1) for tensor in mine])
             dist.all_reduce(flat)

@@ -107,10 +107,10 @@ def begin(folder: Path | None, graph: Graph, loaded: Loaded, execution: Executio
     run = Run(_made(folder, graph))
     try:
         write_file(run.folder / "spec.yaml", write(expanded(graph)).encode())
-        write_file(run.folder / "recipe.yaml", recipe_text(loaded).encode())
         settings = {**execution.model_dump(), "data": str(data.resolve()) if data else None}
         write_file(run.folder / "execution.json", f"{json.dumps(settings, indent=1)}\n".encode())
         write_file(run.folder / "environment.json", f"{json.dumps(environment(graph, loaded), indent=1)}\n".encode())
+        write_file(run.folder / "recipe.yaml", recipe_text(loaded).encode())  # last: with it, it is a run
     except OSError as error:
         raise RunError(f"{run.folder}: {(error.strerror or str(error)).lower()}") from None
     return run
@@ -119,17 +119,28 @@ def begin(folder: Path | None, graph: Graph, loaded: Loaded, execution: Executio
 def _made(folder: Path | None, graph: Graph) -> Path:
     """The folder of a new run: the one that is named, or the first number that is free. Errors: RunError"""
     name, number = folder_name(graph), 0
+    try:
+        (folder or RUNS / name).parent.mkdir(parents=True, exist_ok=True)
+        if folder is not None:
+            if folder.is_dir() and not any(folder.iterdir()):
+                return folder
+            folder.mkdir()
+            return folder
+    except FileExistsError:
+        if folder is not None and folder.exists():
+            hint = f"go on with it: --resume {folder}" if (folder / "recipe.yaml").exists() else "name another"
+            raise RunError(f"{folder}: exists already, and is not empty", hint) from None
+        raise RunError(f"{(folder or RUNS / name).parent}: not a folder, so no run can be written there") from None
+    except OSError as error:
+        raise RunError(f"{folder or RUNS}: {(error.strerror or str(error)).lower()}") from None
     while True:
         number += 1
-        tried = folder or RUNS / f"{name}-{number}"
+        tried = RUNS / f"{name}-{number}"
         try:
-            tried.parent.mkdir(parents=True, exist_ok=True)
-            tried.mkdir(exist_ok=folder is not None and not any(tried.iterdir()) if tried.is_dir() else False)
+            tried.mkdir()
             return tried
         except FileExistsError:
-            if folder is not None:
-                hint = f"go on with it: --resume {folder}" if (folder / "recipe.yaml").exists() else "name another"
-                raise RunError(f"{folder}: exists already, and is not empty", hint) from None
+            continue
         except OSError as error:
             raise RunError(f"{tried}: {(error.strerror or str(error)).lower()}") from None
 
@@ -270,7 +281,8 @@ def resume(run: Run, job: Job, state: State) -> list[str]:
 
     Errors: RunError if a checkpoint is of another spec or recipe
     """
-    sweep(run.folder / "checkpoints")
+    for folder in (run.folder, run.folder / "checkpoints"):
+        sweep(folder)
     said: list[str] = []
     found = newest(run, said)
     if found is None and run.checkpoints:
@@ -369,7 +381,8 @@ class Recorder:
         path = self.run.folder / "checkpoints" / f"{self.state.step:08}.safetensors"
         write_tensors(path, tensors_of(self.state), numbers)
         for old in self.run.checkpoints[self.job.execution.keep :]:
-            old.unlink(missing_ok=True)
+            if old != path:
+                old.unlink(missing_ok=True)
 
     def select(self, record: Record, weights: dict[str, Tensor]) -> None:
         """Keep the weights of the best value so far of the metric that selects."""
@@ -393,6 +406,7 @@ class Recorder:
     def finish(self) -> None:
         """Write the weights of a finished run, then its last checkpoint."""
         self.refuse_not_finite()
+        assert self.state.final
         if self.file is not None:
             best = self.run.folder / "best.safetensors"
             header: dict[str, Any] = {"step": self.state.step}
@@ -413,8 +427,11 @@ def record(
     `loggers` are told the records too. Errors: RunError
     """
     recorder = Recorder(run, job, state, loggers)
+    between = state.step
+    """The step after which nothing else has happened yet."""
     try:
         for one in records:
+            between = one.step if one.kind == "step" else -1
             if one.kind != "step":
                 recorder.line(one)
             if one.kind == "test":
@@ -427,7 +444,8 @@ def record(
         elif recorder.saved != state.step:
             recorder.save()
     except DataError as error:
-        if type(error) is DataError and job.processes.world == 1 and recorder.saved != state.step:
+        whole = state.step == between and recorder.saved != state.step  # not in the middle of a step or its tests
+        if type(error) is DataError and job.processes.world == 1 and whole:
             recorder.save()  # nothing of the steps that are done is lost
         raise
     finally:

@@ -48,6 +48,10 @@ def fresh(job: Job, module: nn.Module) -> State:
     freeze_norms(module)
     optimizer = job.recipe.optimizer.build(parameter_groups(job.recipe.optimizer, job.graph, module))
     scaler = torch.amp.GradScaler(job.device.type) if job.execution.precision == "fp16" else None
+    if scaler is not None:
+        scaler.scale(
+            torch.zeros((), device=job.device)
+        )  # else a process without a group has no scale at its first step
     return State(module, optimizer, scaler=scaler)
 
 

@@ -297,3 +297,20 @@ def test_damaged_settings_of_a_run_are_told(trained, tmp_path, text):
         (tmp_path / "half" / name).write_bytes((trained / "run" / name).read_bytes())
     (tmp_path / "half" / "execution.json").write_text(text)
     assert "execution.json: cannot be used" in wrong("train", "--resume", "half")
+
+
+def test_test_that_fails_loses_nothing(trained, tmp_path):
+    """Whatever is wrong with a protocol, the run can go on once it is mended, and ends with its weights."""
+    spec, recipe = write_small(tmp_path)
+    line = ["train", spec, "-r", recipe, "--out", "run", "--recipe-set", "length=9 steps", "--checkpoint-every", "4"]
+    assert "does not fit in an image" in wrong(*line, "--recipe-set", "evaluate.ten={op: ten_crop, size: 15}")
+    checkpoints = sorted(path.name for path in (tmp_path / "run" / "checkpoints").iterdir())
+    assert checkpoints == ["00000004.safetensors", "00000008.safetensors"]
+    assert not (tmp_path / "run" / "weights.safetensors").exists()
+
+
+def test_runs_that_is_a_file_is_told(tmp_path):
+    spec, recipe = write_small(tmp_path)
+    (tmp_path / "runs").write_text("")
+    assert "runs: not a folder" in wrong("train", spec, "-r", recipe)
+    assert "runs: not a folder" in wrong("train", spec, "-r", recipe, "--out", "runs/mine")
