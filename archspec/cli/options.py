@@ -16,30 +16,30 @@ if TYPE_CHECKING:
 
 def settings(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
     """`--set name=value`, each value kept as text until its param's type is known."""
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = dict(_pairs(values, "--set NAME=VALUE", "--set "))
+    if found:
+        from archspec.spec.params import Setting
+
+        found = {name: Setting(value) for name, value in found.items()}
+    return found
+
+
+def _pairs(values: tuple[str, ...], form: str, option: str = "") -> dict[str, str]:
+    """Texts of the form NAME=VALUE, each name once."""
+    found: dict[str, str] = {}
     for text in values:
         name, equals, value = text.partition("=")
         if not equals or not name:
-            raise click.BadParameter(f"write --set NAME=VALUE, found {text!r}")
+            raise click.BadParameter(f"write {form}, found {text!r}")
         if name in found:
-            raise click.BadParameter(f"--set {name} is given twice")
-        from archspec.spec.params import Setting
-
-        found[name] = Setting(value)
+            raise click.BadParameter(f"{option}{name} is given twice")
+        found[name] = value
     return found
 
 
 def recipe_settings(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
     """`--set optimizer.lr=0.05`: values of a recipe by path, as they are typed."""
-    found: dict[str, Any] = {}
-    for text in values:
-        path, equals, value = text.partition("=")
-        if not equals or not path:
-            raise click.BadParameter(f"write PATH=VALUE, such as optimizer.lr=0.05, found {text!r}")
-        if path in found:
-            raise click.BadParameter(f"{path} is given twice")
-        found[path] = value
-    return found
+    return dict(_pairs(values, "PATH=VALUE, such as optimizer.lr=0.05"))
 
 
 def sizes(ctx: click.Context, param: click.Parameter, values: tuple[str, ...]) -> dict[str, list[int]]:

@@ -23,7 +23,7 @@ from archspec.train.execution import Execution
 from archspec.train.job import Job, prepare_job, prepare_module
 from archspec.train.loop import Record, train
 from archspec.train.processes import Processes, join, leave
-from archspec.train.run import Run, begin, check_data, keep_learnt, opened, record, resume, save_start, start
+from archspec.train.run import Run, begin, check_data, keep_learnt, opened, record, resume, save_start, seal, start
 from archspec.train.state import State
 
 
@@ -72,15 +72,15 @@ def go_train(command: Command) -> None:
     )
     made = None
     if processes.is_first:
-        made = begin(
-            command.folder, command.graph, command.loaded, as_given(execution, command.machine), command.data
-        ).folder
-    run = Run(processes.told(made)[0])
-    if processes.is_first:
-        keep_learnt(run, job)
+        given = as_given(execution, command.machine)
+        made = begin(command.folder, command.graph, command.loaded, given, command.data)
+        keep_learnt(made, job)
+    run = processes.told(made)[0]
     state = start(run, job, module)
     if command.weights.file:
         save_start(run, job, state)
+    if processes.is_first:
+        seal(run, command.loaded)
     _go(run, job, state, [], told)
 
 

@@ -63,7 +63,7 @@ class _Keyed(Dataset[Any]):
             return error
 
 
-def loaded(make: Callable[[Any], Any], keys: Iterable[Any], workers: int, pin: bool = False) -> Iterator[Any]:
+def loaded(make: Callable[[Any], Any], keys: Iterable[Any], workers: int) -> Iterator[Any]:
     """What a function makes of keys, in their order, by worker processes or here. Errors: what the function raises"""
     if workers == 0:
         yield from map(make, keys)
@@ -76,7 +76,6 @@ def loaded(make: Callable[[Any], Any], keys: Iterable[Any], workers: int, pin: b
         collate_fn=_same,
         worker_init_fn=_one_thread,
         generator=torch.Generator(),  # else torch's own is drawn from
-        pin_memory=False,
         prefetch_factor=4,
     )
     try:

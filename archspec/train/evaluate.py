@@ -19,6 +19,7 @@ from archspec.errors import ArchspecError, DataError, RunError
 from archspec.image import Image
 from archspec.part import Evaluation, Images, Transform
 from archspec.train.job import Job
+from archspec.train.state import freeze_norms
 
 Answer = Callable[[Tensor], Tensor]
 """Images, N x 3 x H x W -> scores, N x classes."""
@@ -135,14 +136,12 @@ def combined(scores: Tensor, how: str) -> Tensor:
 
 
 @torch.no_grad()
-def answers(
-    job: Job, modules: Sequence[nn.Module], protocol: Evaluation, images: Images | None = None
-) -> Iterator[tuple[Tensor, Tensor, list[str]]]:
+def answers(job: Job, modules: Sequence[nn.Module], protocol: Evaluation) -> Iterator[tuple[Tensor, Tensor, list[str]]]:
     """For some test images at a time: answers, images x classes, their targets, and what is wrong with those left out.
 
     Each process takes its share of the images. Several networks answer together by the mean of their answers.
     """
-    images = images or job.test
+    images = job.test
     pipeline, start = test_pipeline(job, protocol)
     skip = job.execution.on_bad_image == "skip"
     viewing = Viewing(protocol, images, job.recipe.seed, skip, pipeline, start)
@@ -164,8 +163,6 @@ def answers(
                     viewed.bad,
                 )
     finally:
-        from archspec.train.state import freeze_norms
-
         for module, training in zip(modules, was, strict=True):
             module.train(training)
             freeze_norms(module)

@@ -10,9 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from archspec.errors import RunError
 from archspec.train.job import Job, prepare_module
-from archspec.train.loop import prepared, update_rate
+from archspec.train.loop import prepared, update
 from archspec.train.run import Run, newest
 from archspec.train.state import fresh, restore
 
@@ -35,12 +34,10 @@ def first_not_finite(run: Run, job: Job, until: int) -> str:
         for step, groups in job.steps(state.step):
             if step >= until:
                 break
-            update_rate(job, state, forward, norms, step, groups, lambda: _watch_gradients(state.module))
+            update(job, state, forward, norms, step, groups, lambda: _watch_gradients(state.module))
             state.step = step + 1
     except NotFinite as error:
         return f"{error}, at step {state.step + 1:,}"
-    except RunError:
-        raise
     finally:
         if norms is not None:
             norms.rest()

@@ -88,8 +88,6 @@ class Job:
     def steps(self, first: int) -> Iterator[tuple[int, list[tuple[int, Batch]]]]:
         """From a step on: each step with the groups of this process, numbered and made ready."""
         mine, size = self.processes, self.recipe.batch.group
-        if self.recipe.batch.group is not None and not self.is_grouped and mine.world == 1:
-            size = None
         make = Presented(self.train, self.pipeline, self.recipe.seed, self.execution.on_bad_image == "skip")
         groups_at = lru_cache(64)(lambda step: groups_of(self.stream(step), step, size, mine.rank, mine.world))
         keys = (group for step in range(first, self.total) for group in groups_at(step))
@@ -125,27 +123,13 @@ def prepare_job(
         raise RunError(f"{data}: no such folder of data")
     train, test = (recipe.data.images(split, data, (height, width)) for split in ("train", "test"))
     _check_classes(graph, train, test)
-    names = [output.name for output in graph.outputs]
-    for name in recipe.loss_weights:
-        if name not in names:
-            message = f"the recipe gives a loss weight to `{name}`, and {graph.name} has no output `{name}`"
-            raise RunError(message, did_you_mean(name, names, "its outputs"))
-    for what, value in (
-        ("spec", spec_hash(graph)),
-        ("recipe", recipe.hash),
-        ("seed", str(recipe.seed)),
-        ("dataset", train.fingerprint),
-    ):
-        together.agree(what, value)
+    _check_loss_weights(graph, recipe)
+    together.agree("spec", spec_hash(graph))
+    together.agree("recipe", recipe.hash)
+    together.agree("seed", str(recipe.seed))
+    together.agree("dataset", train.fingerprint)
     calendar = Calendar(len(train), recipe.batch.size, recipe.batch.last)
-    if not calendar.steps_per_epoch:
-        have = f"an epoch of {len(train):,} images has no whole batch of {recipe.batch.size:,}"
-        message = f"{have}, and smaller ones are dropped"
-        raise RunError(message, "--recipe-set batch.last=keep, or a smaller batch.size")
-    rest = len(train) % recipe.batch.size if recipe.batch.last == "keep" else 0
-    if recipe.batch.group is None and 0 < (rest or recipe.batch.size) < together.world:
-        message = f"the smallest batch has {rest or recipe.batch.size} images, and {together.world} processes share it"
-        raise RunError(message, "say batch.group, so that a process may have none, or batch.last=wrap")
+    _check_batches(recipe, calendar, together.world)
     transforms = [*recipe.prepare, *recipe.augment, *recipe.normalize]
     skip = execution.on_bad_image == "skip"
     if not together.is_first:
@@ -159,6 +143,26 @@ def prepare_job(
     job = Job(graph, recipe, train, test, pipeline, calendar, total, device, execution, together, own)
     _check_size(job, height, width)
     return job
+
+
+def _check_loss_weights(graph: Graph, recipe: Recipe) -> None:
+    names = [output.name for output in graph.outputs]
+    for name in recipe.loss_weights:
+        if name not in names:
+            message = f"the recipe gives a loss weight to `{name}`, and {graph.name} has no output `{name}`"
+            raise RunError(message, did_you_mean(name, names, "its outputs"))
+
+
+def _check_batches(recipe: Recipe, calendar: Calendar, world: int) -> None:
+    """Errors: RunError if an epoch has no step, or a process would have no part of a batch that all share"""
+    size = recipe.batch.size
+    if not calendar.steps_per_epoch:
+        have = f"an epoch of {calendar.epoch:,} images has no whole batch of {size:,}"
+        raise RunError(f"{have}, and smaller ones are dropped", "--recipe-set batch.last=keep, or a smaller batch.size")
+    smallest = (calendar.epoch % size or size) if calendar.last == "keep" else size
+    if recipe.batch.group is None and smallest < world:
+        message = f"the smallest batch has {smallest} images, and {world} processes share it"
+        raise RunError(message, "say batch.group, so that a process may have none, or batch.last=wrap")
 
 
 def image_size(graph: Graph) -> tuple[int, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -31,7 +31,7 @@ class Record:
     """Something that happened. A `step` says only that one more is done."""
 
     kind: str
-    """step, train, test, drop, phase or end."""
+    """step, train, test, drop or phase."""
     step: int
     """Steps that are done."""
     values: dict[str, Any] = field(default_factory=dict)
@@ -46,7 +46,7 @@ def train(job: Job, state: State, stop: Callable[[], bool] = lambda: False) -> I
     if state.step == job.total:  # stopped before its last tests were done
         yield from tested(job, state)
     for step, groups in job.steps(state.step):
-        rate = update_rate(job, state, forward, norms, step, groups)
+        rate = update(job, state, forward, norms, step, groups)
         state.step = step + 1
         enter(job, state)
         yield from ended(job, state)
@@ -70,7 +70,7 @@ def prepared(job: Job, state: State) -> tuple[Callable[[Tensor], Any], GroupedNo
     return forward, norms
 
 
-def update_rate(
+def update(
     job: Job,
     state: State,
     forward: Callable[[Tensor], Any],
@@ -79,27 +79,12 @@ def update_rate(
     groups: list[tuple[int, Batch]],
     look: Callable[[], None] = lambda: None,
 ) -> float:
-    """One step at the learning rate of its time, which is returned."""
-    state.phase = at_step(job.recipe.schedule, state.phase, step, job.calendar)
-    rate = job.recipe.optimizer.lr * factor(job.recipe.schedule, state.phase, step, job.calendar, job.total)
-    update(job, state, forward, norms, step, groups, rate, look)
-    return rate
-
-
-def update(
-    job: Job,
-    state: State,
-    forward: Callable[[Tensor], Any],
-    norms: GroupedNorms | None,
-    step: int,
-    groups: list[tuple[int, Batch]],
-    rate: float,
-    look: Callable[[], None] = lambda: None,
-) -> None:
     """One step: the gradients of all groups of all processes, divided by the weight of them all, and an update.
 
-    `look` is called between the two.
+    It returns the learning rate of its time. `look` is called between gradients and update.
     """
+    state.phase = at_step(job.recipe.schedule, state.phase, step, job.calendar)
+    rate = job.recipe.optimizer.lr * factor(job.recipe.schedule, state.phase, step, job.calendar, job.total)
     targets = [batch.targets.to(job.device, non_blocking=True) for _, batch in groups]
     weight = global_weight(job, targets)
     if any(not len(target) for target in targets) and not float(weight):
@@ -112,11 +97,9 @@ def update(
         if not len(batch):
             continue
         pixels = job.floats(job.pipeline, batch)
-        key = (
-            (job.recipe.seed, step, number)
-            if job.recipe.batch.group
-            else (job.recipe.seed, step, number, job.processes.rank)
-        )
+        key: tuple[object, ...] = (job.recipe.seed, step, number)
+        if job.recipe.batch.group is None:
+            key = (*key, job.processes.rank)  # of the one group, each process has a part
         pixels, target = mixed(job, pixels, target, key)
         reseed(job.device, seed_of(*key))
         with job.cast():
@@ -132,6 +115,7 @@ def update(
         norms.end(job.processes, step + 1)
     look()
     apply_gradients(job, state, parameters, rate)
+    return rate
 
 
 def global_weight(job: Job, targets: list[Tensor]) -> Any:
@@ -219,38 +203,44 @@ def measured(job: Job, state: State, rate: float) -> Iterator[Record]:
     yield Record("train", state.step, values | {f"train.{name}": mean for name, mean in means.items()})
 
 
-@contextmanager
-def tested_weights(job: Job, state: State, last: bool) -> Iterator[None]:
-    """While it lasts, the module is as it is tested: averaged, and at the end with exact statistics."""
-    with averaged(state), recalibrated(job, state) if last else nullcontext():
-        yield
-
-
 def copied(state: State) -> dict[str, Tensor]:
     return {key: value.detach().clone() for key, value in state.module.state_dict().items()}
 
 
 def tested(job: Job, state: State) -> Iterator[Record]:
-    """Evaluations that are due, with what a plateau makes of them."""
+    """Evaluations that are due, at the end all of them, with what a plateau makes of them.
+
+    The weights are averaged where the recipe averages, and at the end have exact statistics where it says so.
+    """
     last = state.step == job.total
-    if last:
-        with tested_weights(job, state, last):
+    every = {name: protocol.every for name, protocol in job.recipe.evaluate.items()}
+    regular = {name for name, length in every.items() if length is not None and job.calendar.due(state.step, length)}
+    if not regular and not last:
+        return
+    found = {}
+    with averaged(state), recalibrated(job, state) if last else nullcontext():
+        for name, protocol in job.recipe.evaluate.items():
+            if last or name in regular:
+                found[name] = evaluate(job, [state.module], protocol)
+        if last:
             state.final = copied(state)
-    for name, protocol in job.recipe.evaluate.items():
-        regular = protocol.every is not None and job.calendar.due(state.step, protocol.every)
-        if not regular and not last:
-            continue
-        with tested_weights(job, state, last):
-            found = evaluate(job, [state.module], protocol)
-            if job.recipe.select is not None:
-                state.tested = copied(state)
-        values = {f"{name}.{metric}": value for metric, value in found.items()}
+        if job.recipe.select is not None:
+            state.tested = copied(state)
+    for name, results in found.items():
+        values = {f"{name}.{metric}": value for metric, value in results.items()}
         yield Record("test", state.step, {"epoch": float(job.calendar.epochs(state.step)), **values})
-        now = job.recipe.schedule[state.phase.number]
-        if regular and isinstance(now, Plateau) and now.metric in values:
-            lowest = all(m.better == "lowest" for m in job.recipe.metrics if now.metric == f"{name}.{m.op}")
-            after = seen(now, state.phase, values[now.metric], lowest)
-            dropped = after.drops > state.phase.drops
-            state.phase = after
-            if dropped:
-                yield Record("drop", state.step, {"drops": after.drops, now.metric: values[now.metric]})
+        if name in regular:
+            yield from dropped(job, state, values)
+
+
+def dropped(job: Job, state: State, values: dict[str, Any]) -> Iterator[Record]:
+    """What a plateau that watches one of these values makes of it: perhaps a drop of the rate."""
+    now = job.recipe.schedule[state.phase.number]
+    if not isinstance(now, Plateau) or now.metric not in values:
+        return
+    op = now.metric.rpartition(".")[2]
+    lowest = all(metric.better == "lowest" for metric in job.recipe.metrics if metric.op == op)
+    before = state.phase.drops
+    state.phase = seen(now, state.phase, values[now.metric], lowest)
+    if state.phase.drops > before:
+        yield Record("drop", state.step, {"drops": state.phase.drops, now.metric: values[now.metric]})

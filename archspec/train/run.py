@@ -1,9 +1,12 @@
 """A run in its folder: what it is made of, its metrics and its checkpoints.
 
 spec.yaml recipe.yaml         resolved: all that is learnt depends on these and the data
-execution.json environment.json
+execution.json                device, precision and the like, and the folder of data
+environment.json              versions, hashes, the machine
+data.safetensors              what transforms learnt from the training images, and the names of classes
 metrics.jsonl                 a line per record, without times, so that it is the same however often a run stopped
 checkpoints/00064000.safetensors
+best.safetensors              while the run goes on, where the recipe selects: the best weights so far
 weights.safetensors           last or best, averaged where the recipe averages; written at the end
 """
 
@@ -15,6 +18,7 @@ import os
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -103,46 +107,40 @@ class Run:
 
 
 def begin(folder: Path | None, graph: Graph, loaded: Loaded, execution: Execution, data: Path | None) -> Run:
-    """A new run, its folder made and filled with what it is made of. Errors: RunError"""
+    """The folder of a new run, with what the run is made of but its recipe. Errors: RunError, ArchspecError"""
     run = Run(_made(folder, graph))
-    try:
-        write_file(run.folder / "spec.yaml", write(expanded(graph)).encode())
-        settings = {**execution.model_dump(), "data": str(data.resolve()) if data else None}
-        write_file(run.folder / "execution.json", f"{json.dumps(settings, indent=1)}\n".encode())
-        write_file(run.folder / "environment.json", f"{json.dumps(environment(graph, loaded), indent=1)}\n".encode())
-        write_file(run.folder / "recipe.yaml", recipe_text(loaded).encode())  # last: with it, it is a run
-    except OSError as error:
-        raise RunError(f"{run.folder}: {(error.strerror or str(error)).lower()}") from None
+    settings = {**execution.model_dump(), "data": str(data.resolve()) if data else None}
+    write_file(run.folder / "spec.yaml", write(expanded(graph)).encode())
+    write_file(run.folder / "execution.json", f"{json.dumps(settings, indent=1)}\n".encode())
+    write_file(run.folder / "environment.json", f"{json.dumps(environment(graph, loaded), indent=1)}\n".encode())
     return run
+
+
+def seal(run: Run, loaded: Loaded) -> None:
+    """Write the recipe of a new run. It comes last: a folder that has it can be gone on with."""
+    write_file(run.folder / "recipe.yaml", recipe_text(loaded).encode())
 
 
 def _made(folder: Path | None, graph: Graph) -> Path:
     """The folder of a new run: the one that is named, or the first number that is free. Errors: RunError"""
-    name, number = folder_name(graph), 0
     try:
-        (folder or RUNS / name).parent.mkdir(parents=True, exist_ok=True)
-        if folder is not None:
-            if folder.is_dir() and not any(folder.iterdir()):
-                return folder
-            folder.mkdir()
+        if folder is not None and folder.is_dir() and not any(folder.iterdir()):
             return folder
-    except FileExistsError:
-        if folder is not None and folder.exists():
-            hint = f"go on with it: --resume {folder}" if (folder / "recipe.yaml").exists() else "name another"
-            raise RunError(f"{folder}: exists already, and is not empty", hint) from None
-        raise RunError(f"{(folder or RUNS / name).parent}: not a folder, so no run can be written there") from None
+        named = folder or RUNS / folder_name(graph)
+        if named.parent.exists() and not named.parent.is_dir():
+            raise RunError(f"{named.parent}: not a folder, so no run can be written there")
+        named.parent.mkdir(parents=True, exist_ok=True)
+        for tried in [folder] if folder is not None else (Path(f"{named}-{number}") for number in count(1)):
+            try:
+                tried.mkdir()
+                return tried
+            except FileExistsError:
+                continue
     except OSError as error:
         raise RunError(f"{folder or RUNS}: {(error.strerror or str(error)).lower()}") from None
-    while True:
-        number += 1
-        tried = RUNS / f"{name}-{number}"
-        try:
-            tried.mkdir()
-            return tried
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise RunError(f"{tried}: {(error.strerror or str(error)).lower()}") from None
+    assert folder is not None
+    hint = f"go on with it: --resume {folder}" if (folder / "recipe.yaml").exists() else "name another"
+    raise RunError(f"{folder}: exists already, and is not empty", hint)
 
 
 def recipe_text(loaded: Loaded) -> str:
@@ -302,7 +300,9 @@ def resume(run: Run, job: Job, state: State) -> list[str]:
             restore(state, numbers, tensors, job.processes.is_first)
         except (KeyError, RuntimeError) as error:
             raise RunError(f"{run.folder}: its checkpoint does not fit: {str(error).splitlines()[0]}") from None
-    said.append(f"goes on from step {numbers['step']:,}" if numbers["step"] else "begins anew: no checkpoint is there")
+    said.append(
+        f"goes on from step {numbers['step']:,}" if found is not None else "begins anew: no checkpoint is there"
+    )
     if state.best is not None and job.recipe.select is not None:
         read_tensors(run.folder / "best.safetensors")
     if numbers["metrics"] and (not run.metrics.exists() or run.metrics.stat().st_size < numbers["metrics"]):
@@ -316,7 +316,7 @@ def resume(run: Run, job: Job, state: State) -> list[str]:
 
 
 def start(run: Run, job: Job, module: torch.nn.Module) -> State:
-    """The state of a new run, checked to have somewhere to be saved. Errors: RunError, SpecError"""
+    """The state of a new run, and the folder for its checkpoints. Errors: SpecError"""
     state = fresh(job, module)
     if job.processes.is_first:
         (run.folder / "checkpoints").mkdir(exist_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ from archspec.train.tally import Tally
 
 @dataclass
 class State:
-    """Where a run is."""
+    """Where a run is. The last two fields are results of it, which are not saved with it."""
 
     module: nn.Module
     optimizer: torch.optim.Optimizer
@@ -49,9 +50,8 @@ def fresh(job: Job, module: nn.Module) -> State:
     optimizer = job.recipe.optimizer.build(parameter_groups(job.recipe.optimizer, job.graph, module))
     scaler = torch.amp.GradScaler(job.device.type) if job.execution.precision == "fp16" else None
     if scaler is not None:
-        scaler.scale(
-            torch.zeros((), device=job.device)
-        )  # else a process without a group has no scale at its first step
+        # Else a process without a group has no scale at its first step.
+        scaler.scale(torch.zeros((), device=job.device))
     return State(module, optimizer, scaler=scaler)
 
 
@@ -93,8 +93,6 @@ def numbers_of(state: State, job: Job) -> dict[str, Any]:
 
 def restore(state: State, numbers: dict[str, Any], tensors: dict[str, Tensor], first: bool = True) -> None:
     """Put what was saved into a fresh state; what is counted over all processes goes to the first."""
-    from fractions import Fraction
-
     state.step, state.averaged = numbers["step"], numbers["averaged"]
     state.best, state.bad_images = numbers["best"], numbers["bad_images"] if first else 0
     state.phase = Phase(**{**numbers["phase"], "start": Fraction(numbers["phase"]["start"])})

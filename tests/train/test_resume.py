@@ -19,7 +19,7 @@ from archspec.recipe.files import load_recipe
 from archspec.train.checkpoint import read_tensors, write_tensors
 from archspec.train.execution import Execution
 from archspec.train.loop import train
-from archspec.train.run import Run, begin, record, resume, start
+from archspec.train.run import Run, begin, record, resume, seal, start
 from tests.train.small import RECIPE, SPEC, small_job, small_state, write_small
 
 
@@ -28,7 +28,10 @@ class Killed(Exception):
 
 
 def new_run(folder: Path) -> Run:
-    return begin(folder, archspec.compile(archspec.load(text=SPEC)), load_recipe(text=RECIPE), Execution(), None)
+    run = begin(folder, archspec.compile(archspec.load(text=SPEC)), load_recipe(text=RECIPE), Execution(), None)
+    assert not (run.folder / "recipe.yaml").exists(), "a folder that is not ready is no run yet"
+    seal(run, load_recipe(text=RECIPE))
+    return run
 
 
 def go(run: Run, kills: tuple[int, ...] = (), to_the_end: bool = True, **execution) -> list[str]:
