@@ -172,8 +172,8 @@ class Progress:
                 self._line(record.step)
             return
         if record.kind == "train":
-            self.loss = ", ".join(
-                f"{name.removeprefix('train.')} {shown(name, v)}"
+            self.loss = "".join(
+                f"{name.removeprefix('train.').removesuffix('_error')} {shown(name, v)}, "
                 for name, v in record.values.items()
                 if "train." in name
             )
@@ -192,10 +192,9 @@ class Progress:
         self.shown = time.monotonic()
         left = (self.job.total - step) * (self.shown - self.began) / max(step - self.first, 1)
         width = shutil.get_terminal_size().columns - 1
-        done = int(20 * step / self.job.total)
-        bar = f"[{'#' * done}{'.' * (20 - done)}]"
-        speed = f"{self._speed(step):,.0f} images/s, {duration(left)} left"
-        text = f"{bar} step {step:,} of {self.job.total:,}, {self.loss or 'loss ...'}, {speed}"
+        done = int(10 * step / self.job.total)
+        bar = f"[{'#' * done}{'.' * (10 - done)}]"
+        text = f"{bar} {duration(left)} left, {step:,}/{self.job.total:,}, {self.loss}{self._speed(step):,.0f} images/s"
         click.echo(f"\r{text[:width]:<{width}}", nl=False, err=True)
 
     def _clear(self) -> None:
