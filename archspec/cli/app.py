@@ -83,6 +83,7 @@ def cli(ctx: click.Context, debug: bool) -> None:
 
 def main() -> None:
     """Exit status: 0 good, 1 the spec or the run is at fault, 2 the command line is."""
+    import os
     import sys
 
     try:
@@ -94,6 +95,11 @@ def main() -> None:
 
         if "--debug" in sys.argv:
             raise
+        if os.environ.get("TORCHELASTIC_RUN_ID"):
+            from archspec.train.processes import is_first_to_tell
+
+            if not is_first_to_tell():
+                sys.exit(1)
         if isinstance(error, ArchspecError):
             click.echo(str(error), err=True)
         else:

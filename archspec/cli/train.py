@@ -21,11 +21,12 @@ def execution_options(command: Any) -> Any:
         click.option("--checkpoint-every", type=some, metavar="STEPS", help="Unsaid, 1000."),
         click.option("--log-every", type=some, metavar="STEPS", help="Unsaid, 50."),
         click.option("--workers", type=click.IntRange(0), help="Processes that make images ready."),
+        click.option("--shard/--no-shard", default=None, help="Share weights out among processes (FSDP2)."),
         click.option(
-            "--deterministic", is_flag=True, default=None, help="Only operations with the same bits each time."
+            "--deterministic/--no-deterministic", default=None, help="Only operations with the same bits each time."
         ),
-        click.option("--channels-last", is_flag=True, default=None, help="Lay maps out N x H x W x C."),
-        click.option("--compile", is_flag=True, default=None, help="Use torch.compile."),
+        click.option("--channels-last/--no-channels-last", default=None, help="Lay maps out N x H x W x C."),
+        click.option("--compile/--no-compile", default=None, help="Use torch.compile."),
         click.option("--precision", type=click.Choice(PRECISIONS), help="Of arithmetic; unsaid, fp32."),
         click.option("--device", help="cpu, cuda, cuda:1, ...; unsaid, cpu."),
     ):

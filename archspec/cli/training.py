@@ -23,8 +23,20 @@ from archspec.train.execution import Execution
 from archspec.train.job import Job, prepare_job, prepare_module
 from archspec.train.loop import Record, train
 from archspec.train.processes import Processes, join, leave
-from archspec.train.run import Run, begin, check_data, keep_learnt, opened, record, resume, save_start, seal, start
-from archspec.train.state import State
+from archspec.train.run import (
+    Run,
+    begin,
+    check_data,
+    keep_learnt,
+    keep_settings,
+    opened,
+    record,
+    resume,
+    save_start,
+    seal,
+    start,
+)
+from archspec.train.state import State, is_over
 
 
 @dataclass(frozen=True)
@@ -97,10 +109,14 @@ def go_on(folder: Path, machine: dict[str, Any], data: Path | None, logs: tuple[
         raise RunError(f"{folder}: its weights are {kept['precision']}; fp64 and others cannot be exchanged")
     execution, processes = _joined(chosen)
     graph, loaded = run.graph(), run.recipe()
-    job = prepare_job(graph, loaded.recipe, data or (Path(held) if held else None), execution, processes)
+    folder_of_data = data or (Path(held) if held else None)
+    job = prepare_job(graph, loaded.recipe, folder_of_data, execution, processes)
     check_data(run, job)
     state = start(run, job, prepare_module(job))
-    _go(run, job, state, resume(run, job, state), loggers(logs))
+    said = resume(run, job, state)
+    if processes.is_first:
+        keep_settings(run, as_given(execution, chosen), folder_of_data)
+    _go(run, job, state, said, loggers(logs))
 
 
 def as_given(execution: Execution, machine: dict[str, Any]) -> Execution:
@@ -121,20 +137,21 @@ def _go(run: Run, job: Job, state: State, said: list[str], told: list[Logger]) -
     """Train to the end or to a signal, and show how it goes."""
     stopped: list[int] = []
     kinds = (signal.SIGTERM, signal.SIGINT)
-    before = [signal.signal(kind, lambda number, _: stopped.append(number)) for kind in kinds]
+
+    def hear(number: int, _: Any) -> None:
+        if stopped and number == signal.SIGINT:
+            raise KeyboardInterrupt  # asked twice
+        stopped.append(number)
+
+    before = [signal.signal(kind, hear) for kind in kinds]
     show = Progress(job, state) if job.processes.is_first else None
     if show:
         show.say(f"{job.graph.name} by {job.recipe.name} in {run.folder}")
         for line in said:
             show.say(line)
 
-    def stop() -> bool:
-        if job.processes.world > 1 and state.step % job.execution.log_every:
-            return False  # asking the other processes takes time, so it is done with the records
-        return job.processes.any(bool(stopped))
-
     try:
-        for one in record(run, job, state, train(job, state, stop), told):
+        for one in record(run, job, state, train(job, state, lambda: bool(stopped)), told):
             if show:
                 show(one)
         bad = sum(job.processes.told(state.bad_images))
@@ -146,11 +163,11 @@ def _go(run: Run, job: Job, state: State, said: list[str], told: list[Logger]) -
         show.end()
         if bad:
             click.echo(f"left out {bad} presentations of images that cannot be read")
-        if state.step == job.total:
+        if is_over(state, job):
             click.echo(f"finished: {run.weights}")
         else:
             click.echo(f"stopped at step {state.step:,} of {job.total:,}: archspec train --resume {run.folder}")
-    if stopped and state.step < job.total:
+    if stopped and not is_over(state, job):
         sys.exit(128 + stopped[0])
 
 

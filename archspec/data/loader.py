@@ -63,8 +63,11 @@ class _Keyed(Dataset[Any]):
             return error
 
 
-def loaded(make: Callable[[Any], Any], keys: Iterable[Any], workers: int) -> Iterator[Any]:
-    """What a function makes of keys, in their order, by worker processes or here. Errors: what the function raises"""
+def loaded(make: Callable[[Any], Any], keys: Iterable[Any], workers: int, pin: bool = False) -> Iterator[Any]:
+    """What a function makes of keys, in their order, by worker processes or here. Errors: what the function raises
+
+    `pin` lets what worker processes make lie in memory that is pinned.
+    """
     if workers == 0:
         yield from map(make, keys)
         return
@@ -77,6 +80,7 @@ def loaded(make: Callable[[Any], Any], keys: Iterable[Any], workers: int) -> Ite
         worker_init_fn=_one_thread,
         generator=torch.Generator(),  # else torch's own is drawn from
         prefetch_factor=4,
+        pin_memory=pin,
     )
     try:
         for made in loader:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 
 import torch
@@ -12,7 +13,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from archspec.data.pipeline import Pipeline, batched
+from archspec.data.loader import loaded
+from archspec.data.pipeline import Batch, Pipeline, batched
 from archspec.draw import digest
 from archspec.errors import ArchspecError, DataError
 from archspec.file import write_file
@@ -21,7 +23,7 @@ from archspec.part import Images, Transform
 from archspec.recipe.document import data_of
 
 AT_ONCE = 64
-"""Images in one batch."""
+"""Images read together."""
 
 
 def cache_folder() -> Path:
@@ -31,16 +33,18 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "archspec"
 
 
-def fitted(transforms: Sequence[Transform], images: Images, skip: bool = False) -> list[Mapping[str, Tensor]]:
+def fitted(
+    transforms: Sequence[Transform], images: Images, skip: bool = False, workers: int = 0
+) -> list[Mapping[str, Tensor]]:
     """For each transform what it learns from the training images behind those before it, drawn ones in their middle.
 
-    Errors: DataError
+    The images are read by so many worker processes. Errors: DataError
     """
     found: list[Mapping[str, Tensor]] = []
     before: list[Transform] = []
     bytes_still = True
     for transform in transforms:
-        found.append(_learnt(transform, before, images, skip) if transform.fits else {})
+        found.append(_learnt(transform, before, images, skip, workers) if transform.fits else {})
         bytes_still = bytes_still and transform.zero(found[-1]) is None
         central = transform.central()
         if central is not None and not central.floating and (bytes_still or not transform.floating):
@@ -48,7 +52,9 @@ def fitted(transforms: Sequence[Transform], images: Images, skip: bool = False) 
     return found
 
 
-def _learnt(transform: Transform, before: list[Transform], images: Images, skip: bool) -> Mapping[str, Tensor]:
+def _learnt(
+    transform: Transform, before: list[Transform], images: Images, skip: bool, workers: int
+) -> Mapping[str, Tensor]:
     told = [data_of(one) for one in (*before, transform)]
     key = digest("fitted 1", images.fingerprint, json.dumps(told, sort_keys=True)).hex()[:32]
     kept = cache_folder() / f"{key}.safetensors"
@@ -56,8 +62,9 @@ def _learnt(transform: Transform, before: list[Transform], images: Images, skip:
         return load(kept.read_bytes())
     except (OSError, SafetensorError):
         pass
+    batches = _batches(_Reading(Pipeline(before), images, skip), workers)
     try:
-        learnt = {name: one.contiguous() for name, one in transform.fit(_batches(before, images, skip)).items()}
+        learnt = {name: one.contiguous() for name, one in transform.fit(batches).items()}
     except ValueError as error:
         raise DataError(f"`{transform.op}`: {error}") from None
     try:
@@ -67,31 +74,39 @@ def _learnt(transform: Transform, before: list[Transform], images: Images, skip:
     return learnt
 
 
-def _batches(before: list[Transform], images: Images, skip: bool) -> Iterator[Tensor]:
-    pipeline = Pipeline(before)
-    held: list[Image] = []
-    some = False
-    for index in range(len(images)):
+class _Reading:
+    """Reads images whose numbers follow each other, those of one size in one batch."""
+
+    def __init__(self, pipeline: Pipeline, images: Images, skip: bool) -> None:
+        self.pipeline, self.images, self.skip = pipeline, images, skip
+
+    def __call__(self, first: int) -> list[Batch]:
+        """Errors: DataError"""
+        found: list[Image] = []
+        for index in range(first, min(first + AT_ONCE, len(self.images))):
+            try:
+                found.append(self._image(index))
+            except DataError:
+                if not self.skip:
+                    raise
+        runs = groupby(found, lambda image: image.array.shape)
+        return [batched(run, [0] * len(run)) for run in (list(images) for _, images in runs)]
+
+    def _image(self, index: int) -> Image:
+        image = self.images.image(index)
         try:
-            held.append(_one(pipeline, images, index))
-            some = True
+            return self.pipeline(image, "mean", index)
         except DataError:
-            if not skip:
-                raise
-        differs = len(held) > 1 and held[-1].array.shape != held[-2].array.shape
-        if len(held) == AT_ONCE or differs or (held and index == len(images) - 1):
-            cut = held[:-1] if differs else held
-            yield batched(cut, [0] * len(cut)).pixels.permute(0, 3, 1, 2).to(torch.float32)
-            held = held[-1:] if differs else []
-    if held:
-        yield batched(held, [0] * len(held)).pixels.permute(0, 3, 1, 2).to(torch.float32)
+            raise
+        except ArchspecError as error:
+            raise DataError(f"{self.images.name(index)}: {error}") from None
+
+
+def _batches(reading: _Reading, workers: int) -> Iterator[Tensor]:
+    some = False
+    for batches in loaded(reading, range(0, len(reading.images), AT_ONCE), workers):
+        for batch in batches:
+            some = True
+            yield batch.pixels.permute(0, 3, 1, 2).to(torch.float32)
     if not some:
         raise DataError("none of the training images can be read, so nothing is learnt from them")
-
-
-def _one(pipeline: Pipeline, images: Images, index: int) -> Image:
-    image = images.image(index)
-    try:
-        return pipeline(image, "mean", index)
-    except ArchspecError as error:
-        raise DataError(f"{images.name(index)}: {error}") from None

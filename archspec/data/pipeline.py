@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -36,6 +36,18 @@ class Batch:
     def __len__(self) -> int:
         return len(self.targets)
 
+    def pin_memory(self) -> Batch:
+        """In memory from which a device reads while the program goes on; torch's loader asks for it by this name."""
+        return self._moved(lambda tensor: tensor.pin_memory())
+
+    def to(self, device: torch.device) -> Batch:
+        """All of it on a device."""
+        return self if device.type == "cpu" else self._moved(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def _moved(self, move: Callable[[Tensor], Tensor]) -> Batch:
+        drawn, marks = [move(one) for one in self.drawn], [move(one) for one in self.marks]
+        return Batch(move(self.pixels), move(self.targets), drawn, marks, self.bad)
+
 
 def batched(images: Sequence[Image], targets: Sequence[int], bad: Iterable[str] = ()) -> Batch:
     """Images of one size as a batch."""
@@ -60,6 +72,7 @@ class Pipeline:
     def __init__(self, transforms: Sequence[Transform], fitted: Sequence[Mapping[str, Tensor]] = ()) -> None:
         self.transforms = list(transforms)
         self.fitted = list(fitted) or [{} for _ in self.transforms]
+        self._on: dict[torch.device, tuple[list[Mapping[str, Tensor]], list[Tensor]]] = {}
         uses: Counter[str] = Counter()
         self.keys: list[tuple[str, int]] = []
         """For each transform: its op, and how many of that op come before it; draws depend on these."""
@@ -73,19 +86,28 @@ class Pipeline:
             image = transform(image, Draw(*key, *own))
         return image
 
-    def floats(self, batch: Batch, device: torch.device, dtype: torch.dtype = torch.float32) -> Tensor:
-        """The images of a batch as floats, with all that waited done.
+    def floats(self, batch: Batch, dtype: torch.dtype = torch.float32, channels_last: bool = False) -> Tensor:
+        """The images of a batch as floats, with all that waited done, on the device of the batch.
 
         Shape: N x 3 x H x W
         """
-        held = batch.pixels.to(device, non_blocking=True).permute(0, 3, 1, 2)
-        pixels = torch.empty(held.shape, dtype=dtype, device=device).copy_(held)
+        held = batch.pixels.permute(0, 3, 1, 2)
+        layout = torch.channels_last if channels_last else torch.contiguous_format
+        pixels = torch.empty(held.shape, dtype=dtype, device=held.device, memory_format=layout).copy_(held)
+        fitted, zeros = self._on_device(held.device)
         floating = [k for k, transform in enumerate(self.transforms) if transform.floating]
-        for place, k in enumerate(floating):
-            drawn, marks = batch.drawn[place].to(device), batch.marks[place].to(device)
-            zero = self._zero(k).to(device)
-            pixels = self.transforms[k].apply(pixels, drawn, marks, self.fitted[k], zero)
+        for k, drawn, marks in zip(floating, batch.drawn, batch.marks, strict=True):
+            pixels = self.transforms[k].apply(pixels, drawn, marks, fitted[k], zeros[k])
         return pixels
+
+    def _on_device(self, device: torch.device) -> tuple[list[Mapping[str, Tensor]], list[Tensor]]:
+        """For each transform what it learnt, and the pixel that becomes 0; each is sent to a device once."""
+        if device not in self._on:
+            fitted: list[Mapping[str, Tensor]] = []
+            for learnt in self.fitted:
+                fitted.append({name: one.to(device) for name, one in learnt.items()})
+            self._on[device] = fitted, [self._zero(k).to(device) for k in range(len(self.transforms))]
+        return self._on[device]
 
     def _zero(self, place: int) -> Tensor:
         """The pixel that becomes 0 in the end, at the point of a transform: a mean, or 0 where it is subtracted."""

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import torch
 
 from archspec.train.job import Job
+from archspec.train.shard import held
 from archspec.train.state import State
 
 
@@ -19,13 +20,21 @@ def enter(job: Job, state: State) -> None:
         return
     share = average.share(state.averaged)
     state.averaged += 1
+    now = state.module.state_dict()
+    if not state.average:
+        state.average = {key: value.clone() for key, value in now.items()}
+        return
     parameters = {name for name, _ in state.module.named_parameters()}
-    for key, value in state.module.state_dict().items():
-        taken = key in parameters or average.buffers == "average"
-        if key not in state.average or not taken or not value.is_floating_point():
-            state.average[key] = value.clone()
-        else:
-            state.average[key].lerp_(value, share)
+    moved = [
+        key
+        for key, value in now.items()
+        if value.is_floating_point() and (key in parameters or average.buffers == "average")
+    ]
+    for dtype in dict.fromkeys(now[key].dtype for key in moved):
+        keys = [key for key in moved if now[key].dtype == dtype]
+        torch._foreach_lerp_([held(state.average[key]) for key in keys], [held(now[key]) for key in keys], share)
+    if copied := now.keys() - set(moved):
+        torch._foreach_copy_([held(state.average[key]) for key in copied], [held(now[key]) for key in copied])
 
 
 @contextmanager
@@ -34,12 +43,12 @@ def averaged(state: State) -> Iterator[None]:
     if not state.average:
         yield
         return
-    held = {key: value.clone() for key, value in state.module.state_dict().items()}
+    before = {key: value.clone() for key, value in state.module.state_dict().items()}
     _put(state, state.average)
     try:
         yield
     finally:
-        _put(state, held)
+        _put(state, before)
 
 
 @torch.no_grad()

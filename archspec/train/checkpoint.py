@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -64,4 +65,14 @@ def sweep(folder: Path) -> None:
     """Remove what interrupted writing has left behind."""
     for pattern in (".*.tmp*", ".tmp*"):  # ours, and those of safetensors
         for left in folder.glob(pattern):
-            left.unlink(missing_ok=True)
+            remove(left)
+
+
+def remove(path: Path) -> None:
+    """Remove a checkpoint, a file or a folder, so that what is left of it half-way is not taken for one."""
+    gone = path if path.name.startswith(".") else path.with_name(f".{path.name}.tmp")
+    try:
+        os.replace(path, gone)
+        shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
+    except OSError:  # it lies there until the next sweep
+        pass

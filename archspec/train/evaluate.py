@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,91 +10,21 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from archspec.data.loader import loaded
-from archspec.data.means import fitted
-from archspec.data.pipeline import Batch, Pipeline, batched
-from archspec.draw import Draw
-from archspec.errors import ArchspecError, DataError, RunError
+from archspec.data.pipeline import Pipeline
+from archspec.errors import DataError, RunError
 from archspec.image import Image
-from archspec.part import Evaluation, Images, Transform
+from archspec.part import Evaluation
 from archspec.train.job import Job
+from archspec.train.shard import gathered, whole
 from archspec.train.state import freeze_norms
+from archspec.train.views import Viewed, Viewing, pipeline_of, view_count, views_of
 
 Answer = Callable[[Tensor], Tensor]
 """Images, N x 3 x H x W -> scores, N x classes."""
 
 
-@dataclass(frozen=True)
-class Viewed:
-    """The views of some images, those of one size together."""
-
-    targets: list[int]
-    places: list[list[tuple[int, int]]]
-    """For each batch: of each view, the number of its image and of the view."""
-    batches: list[Batch]
-    views: int
-    bad: list[str]
-
-
-class Viewing:
-    """Makes the views of some test images."""
-
-    def __init__(
-        self, protocol: Evaluation, images: Images, seed: int, skip: bool, pipeline: Pipeline, start: int
-    ) -> None:
-        self.protocol, self.images, self.seed, self.skip = protocol, images, seed, skip
-        self.before = Pipeline(pipeline.transforms[:start])
-        self.after = Pipeline(pipeline.transforms[start:])
-
-    def __call__(self, indices: Sequence[int]) -> Viewed:
-        """Errors: DataError"""
-        found: list[tuple[list[Image], int]] = []
-        bad: list[str] = []
-        for index in indices:
-            try:
-                found.append((self._views(index), self.images.target(index)))
-            except DataError as error:
-                if not self.skip:
-                    raise
-                bad.append(error.message)
-        return self.together(found, bad)
-
-    def together(self, found: list[tuple[list[Image], int]], bad: list[str]) -> Viewed:
-        """The views of images with their targets, those of one size in one batch."""
-        by_size: dict[tuple[int, int], list[tuple[tuple[int, int], Image]]] = defaultdict(list)
-        for image, (views, _) in enumerate(found):
-            for number, view in enumerate(views):
-                by_size[view.height, view.width].append(((image, number), view))
-        places = [[place for place, _ in rows] for rows in by_size.values()]
-        batches = [batched([view for _, view in rows], [0] * len(rows)) for rows in by_size.values()]
-        return Viewed([target for _, target in found], places, batches, len(found[0][0]) if found else 0, bad)
-
-    def _views(self, index: int) -> list[Image]:
-        return views_of(self.images.image(index), self.images.name(index), self, index)
-
-
-def views_of(image: Image, name: str, viewing: Viewing, index: int) -> list[Image]:
-    """Errors: DataError if a view does not fit in the image"""
-    key = (viewing.seed, "test", index)
-    try:
-        prepared = viewing.before(image, *key)
-        views = viewing.protocol.views(prepared, Draw(*key, viewing.protocol.op))
-        return [viewing.after(view, *key, number) for number, view in enumerate(views)]
-    except DataError:
-        raise
-    except ArchspecError as error:
-        raise DataError(f"{name}: {error}") from None
-
-
-def test_pipeline(job: Job, protocol: Evaluation) -> tuple[Pipeline, int]:
-    """The transforms of a protocol's views, and how many come before the views are made."""
-    recipe = job.recipe
-    own = recipe.prepare if protocol.prepare is None else protocol.prepare
-    known = dict(zip(map(id, job.pipeline.transforms), job.pipeline.fitted, strict=True))
-    if protocol.prepare is not None:
-        name = next((name for name, one in recipe.evaluate.items() if one is protocol), "")
-        known |= zip(map(id, own), job.own.get(name) or fitted(own, job.train), strict=True)
-    transforms: list[Transform] = [*own, *recipe.normalize]
-    return Pipeline(transforms, [known[id(transform)] for transform in transforms]), len(own)
+class Interrupted(Exception):
+    """A test was stopped before its end."""
 
 
 def answering(job: Job, module: nn.Module, protocol: Evaluation) -> Answer:
@@ -107,7 +35,7 @@ def answering(job: Job, module: nn.Module, protocol: Evaluation) -> Answer:
 
         wide = build(job.graph, passes="fully-convolutional", dtype=job.dtype).to(job.device)
         with torch.no_grad():
-            held = module.state_dict()
+            held = {key: whole(value) for key, value in module.state_dict().items()}
             for key, value in wide.state_dict().items():
                 value.copy_(held[key].reshape(value.shape))
         main = wide.eval()
@@ -142,11 +70,11 @@ def answers(job: Job, modules: Sequence[nn.Module], protocol: Evaluation) -> Ite
     Each process takes its share of the images. Several networks answer together by the mean of their answers.
     """
     images = job.test
-    pipeline, start = test_pipeline(job, protocol)
+    pipeline, start = pipeline_of(job, protocol)
     skip = job.execution.on_bad_image == "skip"
     viewing = Viewing(protocol, images, job.recipe.seed, skip, pipeline, start)
     most = job.execution.test_batch
-    at_once = max(1, most // max(1, _view_count(viewing, images)))
+    at_once = max(1, most // max(1, view_count(viewing)))
     mine = range(job.processes.rank, len(images), job.processes.world)
     keys = [list(mine[k : k + at_once]) for k in range(0, len(mine), at_once)]
     was = [module.training for module in modules]
@@ -154,27 +82,19 @@ def answers(job: Job, modules: Sequence[nn.Module], protocol: Evaluation) -> Ite
         module.eval()
     asked = [answering(job, module, protocol) for module in modules]
     try:
-        for viewed in loaded(viewing, keys, job.execution.workers):
-            found = [_answer(job, answer, viewed, pipeline, protocol, most) for answer in asked]
-            if viewed.targets or viewed.bad:
-                yield (
-                    torch.stack(found).mean(0),
-                    torch.tensor(viewed.targets, dtype=torch.int64, device=job.device),
-                    viewed.bad,
-                )
+        with gathered(modules):
+            for viewed in loaded(viewing, keys, job.execution.workers, job.device.type == "cuda"):
+                found = [_answer(job, answer, viewed, pipeline, protocol, most) for answer in asked]
+                if viewed.targets or viewed.bad:
+                    yield (
+                        torch.stack(found).mean(0),
+                        torch.tensor(viewed.targets, dtype=torch.int64).to(job.device),
+                        viewed.bad,
+                    )
     finally:
         for module, training in zip(modules, was, strict=True):
             module.train(training)
             freeze_norms(module)
-
-
-def _view_count(viewing: Viewing, images: Images) -> int:
-    for index in range(min(len(images), 8)):
-        try:
-            return len(viewing._views(index))
-        except DataError:
-            continue
-    return 1
 
 
 def _answer(job: Job, answer: Answer, viewed: Viewed, pipeline: Pipeline, protocol: Evaluation, most: int) -> Tensor:
@@ -182,11 +102,11 @@ def _answer(job: Job, answer: Answer, viewed: Viewed, pipeline: Pipeline, protoc
         return torch.zeros(0, job.classes, device=job.device)
     scores: Tensor | None = None
     for places, batch in zip(viewed.places, viewed.batches, strict=True):
-        pixels = job.floats(pipeline, batch)
+        pixels = job.floats(pipeline, batch.to(job.device))
         found = torch.cat([answer(part) for part in torch.split(pixels, most)])
         if scores is None:
             scores = found.new_zeros(len(viewed.targets), viewed.views, found.shape[1])
-        rows, columns = torch.tensor(places, device=job.device).unbind(1)
+        rows, columns = torch.tensor(places).to(job.device, non_blocking=True).unbind(1)
         scores[rows, columns] = found
     assert scores is not None
     return combined(scores, protocol.combine)
@@ -224,7 +144,7 @@ def together(asked: Sequence[tuple[Job, nn.Module, Evaluation]]) -> dict[str, An
 @torch.no_grad()
 def answer_to(job: Job, module: nn.Module, protocol: Evaluation, image: Image, name: str) -> Tensor:
     """The answer to one image: a value for each class. Errors: DataError"""
-    pipeline, start = test_pipeline(job, protocol)
+    pipeline, start = pipeline_of(job, protocol)
     viewing = Viewing(protocol, job.test, job.recipe.seed, False, pipeline, start)
     viewed = viewing.together([(views_of(image, name, viewing, 0), 0)], [])
     return _answer(job, answering(job, module.eval(), protocol), viewed, pipeline, protocol, job.execution.test_batch)[
@@ -232,10 +152,17 @@ def answer_to(job: Job, module: nn.Module, protocol: Evaluation, image: Image, n
     ]
 
 
-def evaluate(job: Job, modules: Sequence[nn.Module], protocol: Evaluation) -> dict[str, Any]:
-    """The metrics of a protocol on the test images, over all processes. Every process calls it at the same time."""
+def evaluate(
+    job: Job, modules: Sequence[nn.Module], protocol: Evaluation, stop: Callable[[], bool] = lambda: False
+) -> dict[str, Any]:
+    """The metrics of a protocol on the test images, over all processes. Every process calls it at the same time.
+
+    Errors: Interrupted if it is stopped, which one process alone can be
+    """
     rows = torch.zeros(len(job.recipe.metrics) + 1, 2, dtype=torch.float64, device=job.device)
     for scores, targets, bad in answers(job, modules, protocol):
+        if job.processes.world == 1 and stop():
+            raise Interrupted
         for row, metric in zip(rows, job.recipe.metrics, strict=False):
             total, count = metric.count(scores, targets)
             row[0] += total

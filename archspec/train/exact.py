@@ -11,6 +11,7 @@ from archspec.data.loader import Presented, loaded
 from archspec.data.stream import run
 from archspec.train.job import Job
 from archspec.train.norms import norms_of
+from archspec.train.shard import gathered
 from archspec.train.state import State
 
 
@@ -59,13 +60,13 @@ def _measure(
     make = Presented(job.train, job.pipeline, job.recipe.seed, job.execution.on_bad_image == "skip")
     mine = job.processes
     keys = run(job.stream, job.total, job.total + steps, job.recipe.batch.group, mine.rank, mine.world)
-    for batch in loaded(make, keys, job.execution.workers):
-        if len(batch):
-            with job.cast():
-                state.module(job.floats(job.pipeline, batch))
-            for total, stat in zip(sums, stats, strict=True):
-                total.add_(stat)
-            groups.add_(1)
+    with gathered([state.module]):
+        for batch in loaded(make, keys, job.execution.workers):
+            if len(batch):
+                with job.cast():
+                    state.module(job.floats(job.pipeline, batch.to(job.device)))
+                torch._foreach_add_(sums, stats)
+                groups.add_(1)
     mine.sum_all([*sums, groups])
     for stat, total in zip(stats, sums, strict=True):
         stat.copy_(total / groups)

@@ -22,6 +22,8 @@ class Execution(BaseModel):
     """Whether torch.compile makes the network faster."""
     channels_last: bool = False
     """Whether maps are laid out N x H x W x C."""
+    shard: bool = False
+    """Whether each process holds but a shard of the weights, gradients and optimizer state (FSDP2)."""
     deterministic: bool = False
     """Whether only operations are used that give the same bits every time."""
     workers: Count = 0

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from archspec.train.job import Job, prepare_module
-from archspec.train.loop import prepared, update
 from archspec.train.run import Run, newest
 from archspec.train.state import fresh, restore
+from archspec.train.step import Update
 
 
 class NotFinite(Exception):
@@ -23,10 +23,10 @@ class NotFinite(Exception):
 def first_not_finite(run: Run, job: Job, until: int) -> str:
     """What first was not a finite number up to a step, told in words; nothing where it does not happen again."""
     state = fresh(job, prepare_module(job))
-    found = newest(run)
+    found = newest(run, state)
     if found is not None:
         restore(state, *found)
-    forward, norms = prepared(job, state)
+    update = Update(job, state, lambda: _watch_gradients(state.module))
     for name, module in state.module.named_modules():
         if not list(module.children()):
             module.register_forward_hook(_watch(name))
@@ -34,13 +34,12 @@ def first_not_finite(run: Run, job: Job, until: int) -> str:
         for step, groups in job.steps(state.step):
             if step >= until:
                 break
-            update(job, state, forward, norms, step, groups, lambda: _watch_gradients(state.module))
+            update(step, groups)
             state.step = step + 1
     except NotFinite as error:
         return f"{error}, at step {state.step + 1:,}"
     finally:
-        if norms is not None:
-            norms.rest()
+        update.rest()
     return ""
 
 

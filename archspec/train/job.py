@@ -22,10 +22,12 @@ from archspec.graph.graph import Graph
 from archspec.length import Calendar
 from archspec.lowering.device import usable_device
 from archspec.part import Images
+from archspec.parts.transform.constant import constant
 from archspec.parts.transform.photometric import GREY
 from archspec.recipe.document import Recipe
 from archspec.train.execution import Execution
 from archspec.train.processes import Processes
+from archspec.train.shard import check_shard, shard
 
 DTYPES = {"fp64": torch.float64}
 CAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -85,22 +87,27 @@ class Job:
     def stream(self) -> Stream:
         return Stream(self.recipe.order, self.calendar, self.recipe.seed)
 
+    def passes(self, step: int) -> int:
+        """How many forward passes of a step the process with most groups has."""
+        size = self.recipe.batch.group
+        return len(groups_of(self.stream(step), step, size, 0, self.processes.world))  # groups are dealt from 0 on
+
     def steps(self, first: int) -> Iterator[tuple[int, list[tuple[int, Batch]]]]:
         """From a step on: each step with the groups of this process, numbered and made ready."""
         mine, size = self.processes, self.recipe.batch.group
         make = Presented(self.train, self.pipeline, self.recipe.seed, self.execution.on_bad_image == "skip")
         groups_at = lru_cache(64)(lambda step: groups_of(self.stream(step), step, size, mine.rank, mine.world))
         keys = (group for step in range(first, self.total) for group in groups_at(step))
-        batches = iter(loaded(make, keys, self.execution.workers))
+        batches = iter(loaded(make, keys, self.execution.workers, self.device.type == "cuda"))
         for step in range(first, self.total):
             groups = groups_at(step)
             yield step, [(group.number, next(batches)) for group in groups]
 
     def floats(self, pipeline: Pipeline, batch: Batch) -> Tensor:
-        """The images of a batch as the network reads them: with one channel, their grey."""
-        pixels = pipeline.floats(batch, self.device, self.dtype)
+        """The images of a batch, which is on the device, as the network reads them: with one channel, their grey."""
+        pixels = pipeline.floats(batch, self.dtype, self.execution.channels_last)
         if self.graph.inputs[0].shape.dims[0] == 1:
-            pixels = (pixels * pixels.new_tensor(GREY)[:, None, None]).sum(1, keepdim=True)
+            pixels = (pixels * constant(GREY, pixels)[:, None, None]).sum(1, keepdim=True)
         return pixels.contiguous(memory_format=torch.channels_last) if self.execution.channels_last else pixels
 
     def cast(self) -> Any:
@@ -114,6 +121,7 @@ def prepare_job(
 ) -> Job:
     """A job whose data are opened and whose means are known. Errors: DataError, RunError, BuildError"""
     together = processes or Processes()
+    check_shard(execution, together)
     device = usable_device(execution.device)
     height, width = image_size(graph)
     if recipe.data.needs_folder and data is None:
@@ -132,12 +140,11 @@ def prepare_job(
     _check_batches(recipe, calendar, together.world)
     transforms = [*recipe.prepare, *recipe.augment, *recipe.normalize]
     skip = execution.on_bad_image == "skip"
-    if not together.is_first:
-        together.wait()  # the first process learns means for all
-    learnt = fitted(transforms, train, skip)
-    own = {name: fitted(p.prepare, train, skip) for name, p in recipe.evaluate.items() if p.prepare is not None}
-    if together.is_first:
-        together.wait()
+    lists = {"": transforms, **{name: p.prepare for name, p in recipe.evaluate.items() if p.prepare is not None}}
+    own = together.from_first(
+        lambda: {name: fitted(ones, train, skip, execution.workers) for name, ones in lists.items()}
+    )
+    learnt = own.pop("")
     pipeline = Pipeline(transforms, learnt)
     total = calendar.whole_steps(recipe.length)
     job = Job(graph, recipe, train, test, pipeline, calendar, total, device, execution, together, own)
@@ -202,4 +209,8 @@ def prepare_module(job: Job, **options: Any) -> nn.Module:
     """The network of a job on its device, in training mode, with first values drawn from the recipe's seed."""
     module = build(job.graph, seed=job.recipe.seed, freeze=job.recipe.optimizer.freeze, dtype=job.dtype, **options)
     module.to(job.device)
-    return module.to(memory_format=torch.channels_last) if job.execution.channels_last else module  # type: ignore[call-overload]
+    if job.execution.channels_last:
+        module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if job.execution.shard:
+        shard(module, job.processes, job.device)
+    return module

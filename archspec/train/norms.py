@@ -30,6 +30,7 @@ class GroupedNorms:
         for norm in self.norms:
             norm.momentum = 1.0
         self.stats = [s for norm in self.norms for s in (norm.running_mean, norm.running_var) if s is not None]
+        self.counts = [norm.num_batches_tracked for norm in self.norms if norm.num_batches_tracked is not None]
         self.shares = [momentum for momentum in self.momenta for _ in range(2)]
         self.before: list[Tensor] = []
         self.sums: list[Tensor] = []
@@ -53,14 +54,18 @@ class GroupedNorms:
         """After all groups of a step; `steps` are those done, this one included."""
         if not self.stats:
             return
-        groups = torch.tensor([float(self.groups)], device=self.sums[0].device, dtype=self.sums[0].dtype)
+        groups = self.sums[0].new_full((1,), float(self.groups))
         processes.sum_all([*self.sums, groups])
-        for k, stat in enumerate(self.stats):
-            share = self.shares[k]
-            mean = self.sums[k] / groups
-            stat.copy_(mean if share is None else self.before[k].lerp(mean, share))
-        for norm in self.norms:
-            norm.num_batches_tracked.fill_(steps)  # type: ignore[union-attr]
+        torch._foreach_div_(self.sums, groups[0])
+        for share in dict.fromkeys(self.shares):
+            mine = [k for k, other in enumerate(self.shares) if other == share]
+            stats, means = [self.stats[k] for k in mine], [self.sums[k] for k in mine]
+            if share is not None:
+                before = [self.before[k] for k in mine]
+                means = list(torch._foreach_lerp(before, means, share))
+            torch._foreach_copy_(stats, means)
+        torch._foreach_zero_(self.counts)
+        torch._foreach_add_(self.counts, steps)
 
     def rest(self) -> None:
         """Give the modules their momenta back."""
@@ -91,7 +96,7 @@ def _synced(self: _BatchNorm, x: Tensor) -> Tensor:
         return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps)
     wide = x.float() if x.element_size() < 4 else x
     axes = [0, *range(2, x.dim())]
-    count = wide.new_tensor([wide.numel() / wide.shape[1]])
+    count = wide.new_full((1,), wide.numel() / wide.shape[1])
     sums = _summed(torch.cat([wide.sum(axes), count]))
     mean = sums[:-1] / sums[-1]
     shape = [1, -1, *[1] * (x.dim() - 2)]
@@ -100,10 +105,12 @@ def _synced(self: _BatchNorm, x: Tensor) -> Tensor:
     with torch.no_grad():
         assert self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None
         self.num_batches_tracked.add_(1)
-        share = 1.0 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
-        total = float(sums[-1])
+        share: Any = self.momentum
+        if share is None:
+            share = self.num_batches_tracked.to(self.running_mean.dtype).reciprocal()
         self.running_mean.lerp_(mean.to(self.running_mean), share)
-        self.running_var.lerp_((var * total / max(total - 1, 1)).to(self.running_var), share)
+        unbiased = var * (sums[-1] / (sums[-1] - 1.0).clamp(min=1.0))
+        self.running_var.lerp_(unbiased.to(self.running_var), share)
     y: Tensor = apart * torch.rsqrt(var + self.eps).view(shape)
     if self.weight is not None:
         y = y * self.weight.view(shape) + self.bias.view(shape)

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import os
+import pickle
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from itertools import count
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
 from archspec.errors import RunError
+
+Made = TypeVar("Made")
+_turns = count()
+"""Numbers of what the first process makes, which all count alike."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +76,50 @@ class Processes:
         if self.world > 1:
             dist.barrier()
 
+    def from_first(self, make: Callable[[], Made]) -> Made:
+        """What the first process makes; the others wait for it as long as it takes.
+
+        A collective call would wait for some minutes only. Errors: those of the first process, on all
+        """
+        if self.world == 1:
+            return make()
+        name = f"made/{next(_turns)}"
+        if self.is_first:
+            try:
+                made = make()
+            except Exception as error:
+                _store().set(name, pickle.dumps(error))
+                raise
+            _store().set(name, pickle.dumps(made))
+            return made
+        while not _store().check([name]):
+            time.sleep(0.05)
+        found = pickle.loads(_store().get(name))
+        if isinstance(found, Exception):
+            raise found
+        return found  # type: ignore[no-any-return]
+
+
+def is_first_to_tell() -> bool:
+    """Whether no other process that torchrun started has told of an error: most often it is the same one."""
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        return True
+    try:
+        return bool(_store().add("told", 1) == 1)
+    except Exception:  # whatever is wrong with the store, the error is to be told
+        return True
+
+
+@cache
+def _store() -> Any:
+    """What the processes of this start share.
+
+    torchrun keeps one store over restarts, in which gloo would find addresses of processes that are gone.
+    """
+    store, _, _ = next(dist.rendezvous("env://"))  # type: ignore[attr-defined]
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    return dist.PrefixStore(f"archspec/{attempt}", store)  # type: ignore[attr-defined]
+
 
 def leave() -> None:
     """Part from the other processes in good order, once all are here."""
@@ -81,14 +134,16 @@ def join(device: str) -> tuple[Processes, str]:
     if world == 1 or not dist.is_available():
         return Processes(), device
     local = int(os.environ.get("LOCAL_RANK", "0"))
+    if device.startswith("cuda:"):
+        raise RunError(f"--device {device}, and {world} processes would share it", "--device cuda: each takes its own")
     if device == "cuda":
+        if local >= torch.cuda.device_count():
+            have = f"{torch.cuda.device_count()} of CUDA here"
+            raise RunError(f"process {local} of this machine finds no device of its own: {have}", "fewer processes")
         device = f"cuda:{local}"
         torch.cuda.set_device(local)
     if not dist.is_initialized():
-        # torchrun keeps one store over restarts, in which gloo would find addresses of processes that are gone.
-        store, rank, world = next(dist.rendezvous("env://"))  # type: ignore[attr-defined]
-        attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
         backend = "nccl" if device.startswith("cuda") else "gloo"
-        own = dist.PrefixStore(f"archspec/{attempt}", store)  # type: ignore[attr-defined]
-        dist.init_process_group(backend, store=own, rank=rank, world_size=world)
+        rank = int(os.environ["RANK"])
+        dist.init_process_group(backend, store=_store(), rank=rank, world_size=world)
     return Processes(dist.get_rank(), dist.get_world_size()), device

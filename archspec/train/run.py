@@ -5,7 +5,7 @@ execution.json                device, precision and the like, and the folder of 
 environment.json              versions, hashes, the machine
 data.safetensors              what transforms learnt from the training images, and the names of classes
 metrics.jsonl                 a line per record, without times, so that it is the same however often a run stopped
-checkpoints/00064000.safetensors
+checkpoints/00064000.safetensors, or a folder 00064000 where weights are shared out among processes
 best.safetensors              while the run goes on, where the recipe selects: the best weights so far
 weights.safetensors           last or best, averaged where the recipe averages; written at the end
 """
@@ -40,11 +40,13 @@ from archspec.recipe.document import Loaded
 from archspec.recipe.files import load_recipe
 from archspec.spec.reader import plain
 from archspec.spec.writer import write
-from archspec.train.checkpoint import read_tensors, sweep, sync_folder, write_tensors
+from archspec.train.checkpoint import read_tensors, remove, sweep, sync_folder, write_tensors
+from archspec.train.checkpoint_folder import read_folder, write_folder
 from archspec.train.execution import Execution
 from archspec.train.job import Job, image_size, prepare_module
 from archspec.train.loop import Record
-from archspec.train.state import State, fresh, numbers_of, restore, tensors_of
+from archspec.train.shard import held
+from archspec.train.state import State, fresh, is_over, numbers_of, places, restore, tensors_of
 from archspec.views.expanded import expanded
 
 RUNS = Path("runs")
@@ -67,7 +69,8 @@ class Run:
     @property
     def checkpoints(self) -> list[Path]:
         """Newest first."""
-        return sorted((self.folder / "checkpoints").glob("[0-9]*.safetensors"), reverse=True)
+        found = (self.folder / "checkpoints").glob("[0-9]*")
+        return sorted((path for path in found if path.suffix == ".safetensors" or path.is_dir()), reverse=True)
 
     @property
     def is_finished(self) -> bool:
@@ -109,11 +112,16 @@ class Run:
 def begin(folder: Path | None, graph: Graph, loaded: Loaded, execution: Execution, data: Path | None) -> Run:
     """The folder of a new run, with what the run is made of but its recipe. Errors: RunError, ArchspecError"""
     run = Run(_made(folder, graph))
-    settings = {**execution.model_dump(), "data": str(data.resolve()) if data else None}
     write_file(run.folder / "spec.yaml", write(expanded(graph)).encode())
-    write_file(run.folder / "execution.json", f"{json.dumps(settings, indent=1)}\n".encode())
+    keep_settings(run, execution, data)
     write_file(run.folder / "environment.json", f"{json.dumps(environment(graph, loaded), indent=1)}\n".encode())
     return run
+
+
+def keep_settings(run: Run, execution: Execution, data: Path | None) -> None:
+    """Keep how a run is executed, now and where it goes on without being told otherwise."""
+    settings = {**execution.model_dump(), "data": str(data.resolve()) if data else None}
+    write_file(run.folder / "execution.json", f"{json.dumps(settings, indent=1)}\n".encode())
 
 
 def seal(run: Run, loaded: Loaded) -> None:
@@ -258,11 +266,17 @@ KEYS = {"step", "metrics", "seed", "spec_hash", "recipe_hash", "phase", "since_r
 """What the header of a checkpoint says."""
 
 
-def newest(run: Run, said: list[str] | None = None) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
-    """What the newest whole checkpoint holds; those that are not whole are passed over, and said to be."""
+def newest(run: Run, state: State, said: list[str] | None = None) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
+    """What the newest whole checkpoint holds for a state; those that are not whole are passed over, and said to be."""
+    place_of = places(state)
+
+    def empty(name: str, size: torch.Size, dtype: torch.dtype) -> Tensor:
+        place = place_of(name)
+        return torch.empty_like(place, dtype=dtype) if place.shape == size else torch.empty(size, dtype=dtype)
+
     for path in run.checkpoints:
         try:
-            header, tensors = read_tensors(path)
+            header, tensors = read_folder(path, empty) if path.is_dir() else read_tensors(path)
             if not isinstance(header, dict) or KEYS - header.keys():
                 raise RunError(f"{path}: not a whole checkpoint: its header lacks what a run needs")
             return header, tensors
@@ -282,7 +296,8 @@ def resume(run: Run, job: Job, state: State) -> list[str]:
     for folder in (run.folder, run.folder / "checkpoints"):
         sweep(folder)
     said: list[str] = []
-    found = newest(run, said)
+    found = newest(run, state, said)
+    job.processes.agree("checkpoint", f"step {found[0]['step']}" if found else "none")
     if found is None and run.checkpoints:
         hint = "to begin anew, remove the folder checkpoints"
         raise RunError(f"{run.folder}: none of its checkpoints is whole; {'; '.join(said)}", hint)
@@ -353,8 +368,9 @@ class Recorder:
 
     def refuse_not_finite(self) -> None:
         """So that no good checkpoint gives way to a bad one. Errors: RunError"""
-        norms = torch._foreach_norm([p.detach() for p in self.state.module.parameters()])
-        if not bool(torch.isfinite(torch.stack(norms)).all()):
+        norms = torch._foreach_norm([held(p.detach()) for p in self.state.module.parameters()])
+        mine = bool(torch.isfinite(torch.stack(norms)).all())
+        if self.job.processes.any(not mine):
             raise self._not_finite("a weight is not finite", self.state.step)
 
     def _not_finite(self, what: str, step: int) -> RunError:
@@ -369,20 +385,32 @@ class Recorder:
         self.refuse_not_finite()
         numbers = numbers_of(self.state, self.job)
         self.saved = self.state.step
-        if self.file is None:
-            return
+        path = self.run.folder / "checkpoints" / f"{self.state.step:08}"
+        header = self._header(numbers) if self.file is not None else None
+        if self.job.execution.shard:
+            write_folder(path, tensors_of(self.state), header, self.job.processes)
+        elif header is not None:
+            path = path.with_suffix(".safetensors")
+            write_tensors(path, tensors_of(self.state), header)
+        if header is not None:
+            for old in self.run.checkpoints[self.job.execution.keep :]:
+                if old != path:
+                    remove(old)
+
+    def _header(self, numbers: dict[str, Any]) -> dict[str, Any]:
+        """What a checkpoint says beside its tensors, once the metrics before it are on the disk."""
+        assert self.file is not None
         try:
             os.fsync(self.file.fileno())
         except OSError as error:
             raise self._lost(error) from None
-        numbers["seed"] = self.job.recipe.seed
-        numbers["metrics"] = self.file.tell()
-        numbers["spec_hash"], numbers["recipe_hash"] = spec_hash(self.job.graph), self.job.recipe.hash
-        path = self.run.folder / "checkpoints" / f"{self.state.step:08}.safetensors"
-        write_tensors(path, tensors_of(self.state), numbers)
-        for old in self.run.checkpoints[self.job.execution.keep :]:
-            if old != path:
-                old.unlink(missing_ok=True)
+        return {
+            **numbers,
+            "seed": self.job.recipe.seed,
+            "metrics": self.file.tell(),
+            "spec_hash": spec_hash(self.job.graph),
+            "recipe_hash": self.job.recipe.hash,
+        }
 
     def select(self, record: Record, weights: dict[str, Tensor]) -> None:
         """Keep the weights of the best value so far of the metric that selects."""
@@ -439,13 +467,13 @@ def record(
             if one.kind == "step" and state.step % job.execution.checkpoint_every == 0 and state.step < job.total:
                 recorder.save()
             yield one
-        if state.step == job.total:
+        if is_over(state, job):
             recorder.finish()
         elif recorder.saved != state.step:
             recorder.save()
     except DataError as error:
-        whole = state.step == between and recorder.saved != state.step  # not in the middle of a step or its tests
-        if type(error) is DataError and job.processes.world == 1 and whole:
+        whole = state.step == between or state.pending  # not in the middle of a step
+        if type(error) is DataError and job.processes.world == 1 and whole and recorder.saved != state.step:
             recorder.save()  # nothing of the steps that are done is lost
         raise
     finally:

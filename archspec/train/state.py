@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -13,6 +14,7 @@ from archspec.train.groups import parameter_groups
 from archspec.train.job import Job
 from archspec.train.norms import norms_of
 from archspec.train.phases import Phase
+from archspec.train.shard import like
 from archspec.train.tally import Tally
 
 
@@ -34,6 +36,8 @@ class State:
     """How often weights have entered the average."""
     best: float | None = None
     """Of the metric that selects."""
+    pending: bool = False
+    """Whether the tests of the last step are still to be done."""
     bad_images: int = 0
     scaler: Any = None
     """Of fp16."""
@@ -41,6 +45,11 @@ class State:
     """The weights of the last evaluation, where weights are selected."""
     final: dict[str, Tensor] = field(default_factory=dict)
     """At the end of the run: the weights that are its result."""
+
+
+def is_over(state: State, job: Job) -> bool:
+    """Whether all steps and tests of a run are done."""
+    return state.step == job.total and not state.pending
 
 
 def fresh(job: Job, module: nn.Module) -> State:
@@ -86,6 +95,7 @@ def numbers_of(state: State, job: Job) -> dict[str, Any]:
         **tallies,
         "averaged": state.averaged,
         "best": state.best,
+        "pending": state.pending,
         "bad_images": sum(job.processes.told(state.bad_images)),
         "scaler": state.scaler.state_dict() if state.scaler is not None else None,
     }
@@ -95,27 +105,34 @@ def restore(state: State, numbers: dict[str, Any], tensors: dict[str, Tensor], f
     """Put what was saved into a fresh state; what is counted over all processes goes to the first."""
     state.step, state.averaged = numbers["step"], numbers["averaged"]
     state.best, state.bad_images = numbers["best"], numbers["bad_images"] if first else 0
+    state.pending = numbers["pending"]
     state.phase = Phase(**{**numbers["phase"], "start": Fraction(numbers["phase"]["start"])})
     state.since_record, state.since_check = (
         Tally({k: (v[0], v[1]) for k, v in numbers[name].items()}) for name in ("since_record", "since_check")
     )
     if state.scaler is not None and numbers["scaler"]:
         state.scaler.load_state_dict(numbers["scaler"])
+    place_of = places(state)
     with torch.no_grad():
         for key, value in state.module.state_dict().items():
-            value.copy_(tensors[f"model.{key}"])
-    named = {
-        name: p
-        for group in state.optimizer.param_groups
-        for name, p in zip(group["names"], group["params"], strict=True)
-    }
-    parameters = sorted(named, key=len, reverse=True)
-    for key, value in tensors.items():
-        kind, _, rest = key.partition(".")
-        if kind == "optimizer":
-            name = next(name for name in parameters if rest.startswith(f"{name}."))
-            like = named[name]
-            held = value if value.dim() == 0 else torch.empty_like(like, dtype=value.dtype).copy_(value)
-            state.optimizer.state[like][rest[len(name) + 1 :]] = held
-        elif kind == "average":
-            state.average[rest] = value.to(next(state.module.parameters()).device)
+            value.copy_(like(tensors[f"model.{key}"], value))
+        for name, value in tensors.items():
+            kind, _, rest = name.partition(".")
+            place = place_of(name)
+            if kind == "average":
+                state.average[rest] = like(value, place).to(place.device)
+            elif kind == "optimizer":
+                ours = value if value.dim() == 0 else torch.empty_like(place, dtype=value.dtype)
+                state.optimizer.state[place][name.rpartition(".")[2]] = ours.copy_(like(value, ours))
+
+
+def places(state: State) -> Callable[[str], Tensor]:
+    """For a name of `tensors_of`, the tensor of the module that it belongs to."""
+    held: dict[str, Tensor] = state.module.state_dict(keep_vars=True)
+
+    def place_of(name: str) -> Tensor:
+        """Errors: KeyError"""
+        kind, _, rest = name.partition(".")
+        return held[rest.rpartition(".")[0] if kind == "optimizer" else rest]
+
+    return place_of

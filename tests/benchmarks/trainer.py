@@ -73,7 +73,7 @@ def input_pipeline(pairwise: Pairwise) -> None:
         def ours() -> None:
             for _, groups in job.steps(0):
                 for _, batch in groups:
-                    job.floats(job.pipeline, batch)
+                    job.floats(job.pipeline, batch.to(job.device))
 
         def ours_plain() -> None:
             fast, folder_part._fast_decoder = folder_part._fast_decoder, lambda: None
@@ -112,7 +112,7 @@ def by_hand(job: Job, model: nn.Module, batches: list[Any]) -> None:
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4)
     total = torch.zeros(())
     for batch in batches:
-        pixels = job.floats(job.pipeline, batch)
+        pixels = job.floats(job.pipeline, batch.to(job.device))
         loss = nn.functional.cross_entropy(model(pixels), batch.targets)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()

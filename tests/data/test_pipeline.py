@@ -20,8 +20,6 @@ from archspec.recipe.files import load_recipe
 from tests.data.in_order import InOrder
 from tests.parts.pictures import noise, smooth
 
-CPU = torch.device("cpu")
-
 
 def both(transforms, images, means=None, dtype=torch.float64):
     """What the pipeline makes of a group, and what the transforms make one after the other of each image."""
@@ -29,7 +27,7 @@ def both(transforms, images, means=None, dtype=torch.float64):
     fitted = [{"mean": torch.from_numpy(means[k])} if k in means else {} for k in range(len(transforms))]
     pipeline = Pipeline(transforms, fitted)
     made = [pipeline(Image(image), 3, number) for number, image in enumerate(images)]
-    found = pipeline.floats(batched(made, [0] * len(made)), CPU, dtype)
+    found = pipeline.floats(batched(made, [0] * len(made)), dtype)
     in_order = InOrder(transforms, means)
     return found, np.stack([in_order(image, 3, number) for number, image in enumerate(images)])
 
@@ -168,7 +166,7 @@ def test_a_batch_holds_bytes_and_what_waits():
     assert [one.shape for one in batch.drawn] == [(3, 0), (3, 0)]
     assert batch.marks[0].tolist() == [[0] * 5] * 3  # a mean per channel asks for no places
     assert batch.marks[1].tolist() == [[4, 5, -1, 5, -1]] * 3
-    assert pipeline.floats(batch, CPU).shape == (3, 3, 6, 7)
+    assert pipeline.floats(batch).shape == (3, 3, 6, 7)
 
 
 def test_after_a_warp_there_is_no_mark():

@@ -41,7 +41,7 @@ def floats(transforms, images, fitted=(), key="test"):
     """What a list of transforms makes of images, N x 3 x H x W of float64."""
     pipeline = Pipeline(transforms, fitted)
     made = [pipeline(Image(image), key, number) for number, image in enumerate(images)]
-    return pipeline.floats(batched(made, [0] * len(made)), CPU, torch.float64).numpy()
+    return pipeline.floats(batched(made, [0] * len(made)), torch.float64).numpy()
 
 
 def planes(image):
@@ -486,7 +486,7 @@ def test_a_mean_per_pixel_falls_back_to_channels_for_each_image_by_itself(size):
 def test_a_border_that_does_not_wait_has_no_mean():
     mean = {"mean": torch.full((3, 4, 5), 100.0)}
     image = SubtractMean(per="pixel")(Image(noise(4, 5)), Draw("x")).padded(1)
-    found = Pipeline([SubtractMean(per="pixel")], [mean]).floats(batched([image], [0]), CPU)[0].numpy()
+    found = Pipeline([SubtractMean(per="pixel")], [mean]).floats(batched([image], [0]))[0].numpy()
     np.testing.assert_allclose(found, np.pad(planes(noise(4, 5)) - 100, ((0, 0), (1, 1), (1, 1))))
 
 

@@ -8,6 +8,7 @@ from archspec.recipe.files import load_recipe
 from archspec.train.execution import Execution
 from archspec.train.job import Job, prepare_job, prepare_module
 from archspec.train.processes import Processes
+from archspec.train.run import Run, begin, seal
 from archspec.train.state import State, fresh
 
 SPEC = """
@@ -92,3 +93,11 @@ def write_small(folder: Path) -> tuple[Path, Path]:
     spec.write_text(SPEC)
     recipe.write_text(RECIPE)
     return spec, recipe
+
+
+def new_run(folder: Path) -> Run:
+    """A run of them in a folder, that has not begun."""
+    run = begin(folder, archspec.compile(archspec.load(text=SPEC)), load_recipe(text=RECIPE), Execution(), None)
+    assert not (run.folder / "recipe.yaml").exists(), "a folder that is not ready is no run yet"
+    seal(run, load_recipe(text=RECIPE))
+    return run

@@ -1,7 +1,11 @@
 """Two processes do what one does."""
 
 import os
+import shutil
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,11 +14,17 @@ from click.testing import CliRunner
 from torch import multiprocessing, nn
 
 from archspec.cli.app import cli
-from archspec.errors import RunError
+from archspec.data.pipeline import batched
+from archspec.errors import DataError, RunError
+from archspec.train.checkpoint import read_tensors
+from archspec.train.job import prepare_module
 from archspec.train.loop import Record, train
 from archspec.train.norms import norms_of, synchronise
 from archspec.train.processes import Processes, join, leave
-from tests.train.small import small_job, small_state, write_small
+from archspec.train.run import Run, record, resume, start
+from archspec.train.shard import held
+from archspec.train.step import Update
+from tests.train.small import new_run, small_job, small_state, write_small
 
 SCENES = {
     "groups of 4+3": {"batch.size": 7},
@@ -26,9 +36,11 @@ SCENES = {
 STEPS = 50
 
 
-def trained(settings: dict, processes: Processes | None = None) -> tuple[list[Record], dict[str, torch.Tensor]]:
+def trained(
+    settings: dict, processes: Processes | None = None, **execution
+) -> tuple[list[Record], dict[str, torch.Tensor]]:
     """All records of a run in float64, and its final weights."""
-    job = small_job({"length": f"{STEPS} steps", **settings}, processes, precision="fp64", log_every=1)
+    job = small_job({"length": f"{STEPS} steps", **settings}, processes, precision="fp64", log_every=1, **execution)
     state = small_state(job)
     records = [one for one in train(job, state) if one.kind != "step"]
     return records, state.final
@@ -43,6 +55,12 @@ def work(rank: int, port: int, folder: str) -> None:
     processes, device = join("cpu")
     assert (processes.world, processes.rank, device) == (2, rank, "cpu")
     found = {name: trained(settings, processes) for name, settings in SCENES.items()}
+    found["shards"] = {name: trained(settings, processes, shard=True) for name, settings in SCENES.items()}
+    found["shares"] = shares(processes)
+    found["checkpoint"] = from_shards(processes, Path(folder) / "run")
+    found["stopped"] = stopped_by_one(processes)
+    found["made"] = processes.from_first(lambda: f"by {rank}"), told_by_first(processes)
+    found["no images"] = synced_without_images(processes)
     found["norm"] = synced_norm(rank)
     found["any"] = processes.any(rank == 1), processes.any(False)
     try:
@@ -52,6 +70,56 @@ def work(rank: int, port: int, folder: str) -> None:
     torch.save(found, f"{folder}/{rank}.pt")
     leave()
     assert not dist.is_initialized()
+
+
+def shares(processes: Processes) -> tuple[int, int]:
+    """How many numbers of the parameters this process holds, of how many."""
+    module = prepare_module(small_job(None, processes, shard=True))
+    return sum(held(p).numel() for p in module.parameters()), sum(p.numel() for p in module.parameters())
+
+
+def from_shards(processes: Processes, folder: Path) -> list[str]:
+    """Stop in the middle, keep shards, go on from them and stop again; what was said."""
+    if processes.is_first:
+        new_run(folder)
+    processes.wait()
+    said = []
+    for end in (9, 20):
+        job = small_job(None, processes, shard=True, precision="fp64", checkpoint_every=4)
+        state = start(Run(folder), job, prepare_module(job))
+        said += resume(Run(folder), job, state)
+        list(record(Run(folder), job, state, train(job, state, lambda end=end, state=state: state.step >= end)))
+    return said
+
+
+def stopped_by_one(processes: Processes) -> int:
+    """The step at which all stop when one is told to after step 5."""
+    job = small_job(None, processes)
+    state = small_state(job)
+    list(train(job, state, lambda: processes.rank == 1 and state.step >= 5))
+    return state.step
+
+
+def told_by_first(processes: Processes) -> str:
+    def fail() -> None:
+        raise DataError(f"{processes.rank} cannot")
+
+    try:
+        processes.from_first(fail)
+    except DataError as error:
+        return str(error)
+    return ""
+
+
+def synced_without_images(processes: Processes) -> list[torch.Tensor]:
+    """The weights after a step whose images are all bad on one process, without groups."""
+    job = small_job({"batch": "{size: 8, last: wrap}", "length": "1 step"}, processes, precision="fp64")
+    state = small_state(job)
+    _, groups = next(job.steps(0))
+    if processes.rank == 1:
+        groups = [(number, batched([], [], ["no image"])) for number, _ in groups]
+    Update(job, state)(0, groups)
+    return [p.detach() for p in state.module.parameters()]
 
 
 def norm_and_input() -> tuple[nn.BatchNorm2d, torch.Tensor]:
@@ -79,7 +147,7 @@ def both(tmp_path_factory) -> list[dict]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     multiprocessing.spawn(work, (port, str(folder)), nprocs=2)
-    return [torch.load(folder / f"{rank}.pt", weights_only=False) for rank in range(2)]
+    return [torch.load(folder / f"{rank}.pt", weights_only=False) | {"folder": folder} for rank in range(2)]
 
 
 @pytest.mark.parametrize("scene", SCENES)
@@ -87,7 +155,7 @@ def test_two_processes_equal_one(both, scene):
     """Batch norm by groups, dropout, mixing, averages, drops and tests included."""
     records, weights = trained(SCENES[scene])
     assert sum(one.kind == "train" for one in records) == STEPS
-    for found, final in (both[0][scene], both[1][scene]):
+    for found, final in (both[0][scene], both[1][scene], both[0]["shards"][scene], both[1]["shards"][scene]):
         assert [(one.kind, one.step) for one in found] == [(one.kind, one.step) for one in records]
         for one, other in zip(found, records, strict=True):
             assert one.values == pytest.approx(other.values, rel=0, abs=1e-9)
@@ -109,6 +177,46 @@ def test_synchronised_norm_is_the_norm_of_all_images(both):
     assert torch.allclose(found[0][4] + found[1][4], expected[4], atol=1e-12)
 
 
+def test_each_process_holds_its_share(both):
+    (mine, all_of_it), (other, _) = both[0]["shares"], both[1]["shares"]
+    assert mine + other == all_of_it and abs(mine - other) < 0.3 * all_of_it
+
+
+def test_run_goes_on_from_shards_in_one_process(both, tmp_path):
+    """Shards are written by two processes, read by two, and then by one; the run ends as if it had never stopped."""
+    begins, goes = both[0]["checkpoint"]
+    assert begins.startswith("begins anew") and goes == "goes on from step 11"
+    run = Run(both[0]["folder"] / "run")
+    assert [path.name for path in run.checkpoints] == ["00000022", "00000020"]
+    damaged = tmp_path / "run"
+    shutil.copytree(run.folder, damaged)
+    (damaged / "checkpoints" / "00000022" / "__1_0.distcp").unlink()
+    job = small_job(precision="fp64", checkpoint_every=4)
+    state = start(Run(damaged), job, prepare_module(job))
+    passed, goes = resume(Run(damaged), job, state)
+    assert "00000022: not a whole checkpoint" in passed and goes == "goes on from step 20"
+    list(record(Run(damaged), job, state, train(job, state)))
+    other = small_state(small_job(precision="fp64"))
+    list(train(small_job(precision="fp64"), other))
+    _, weights = read_tensors(Run(damaged).weights)
+    for key, value in other.final.items():
+        assert torch.allclose(state.final[key], value, rtol=0, atol=1e-12), key
+    assert weights.keys() == other.final.keys()
+
+
+def test_all_stop_at_the_same_step(both):
+    assert both[0]["stopped"] == both[1]["stopped"] == 7, "told after step 5, sent with step 6, heard after step 7"
+
+
+def test_what_the_first_process_makes(both):
+    assert [one["made"] for one in both] == [("by 0", "0 cannot")] * 2
+
+
+def test_process_without_images_takes_part_in_synchronised_norms(both):
+    for mine, other in zip(both[0]["no images"], both[1]["no images"], strict=True):
+        assert torch.equal(mine, other) and mine.isfinite().all()
+
+
 def test_processes_that_disagree_are_told(both):
     assert both[0]["any"] == both[1]["any"] == (True, False)
     message = "process 1 has another recipe than process 0: other instead of one"
@@ -119,9 +227,9 @@ def test_command_that_torchrun_starts_again_goes_on(tmp_path, monkeypatch):
     """The same command, once a process was killed; tests/benchmarks/elastic.py does it with torchrun."""
     spec, recipe = write_small(tmp_path)
     line = ["train", str(spec), "-r", str(recipe), "--out", str(tmp_path / "run"), "--checkpoint-every", "7"]
-    stopping = iter([False] * 15 + [True])
-    monkeypatch.setattr(Processes, "any", lambda self, mine: next(stopping, False))
-    first = CliRunner().invoke(cli, line)
+    with monkeypatch.context() as patch:
+        patch.setattr("archspec.cli.training.train", lambda job, state, _: train(job, state, lambda: state.step >= 16))
+        first = CliRunner().invoke(cli, line)
     assert "stopped at step 16 of 40" in first.output
     assert "exists already" in str(CliRunner().invoke(cli, line).exception)
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
@@ -134,3 +242,23 @@ def test_run_that_may_be_started_again_needs_a_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCHELASTIC_MAX_RESTARTS", "3")
     found = CliRunner().invoke(cli, ["train", str(spec), "-r", str(recipe)])
     assert "--out FOLDER" in str(found.exception)
+
+
+def test_error_that_all_processes_meet_is_told_once(tmp_path):
+    spec, _ = write_small(tmp_path)
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
+    done = subprocess.run([*torchrun, "archspec", "train", spec, "-r", "nosuch"], capture_output=True, text=True)
+    assert done.returncode and done.stderr.count("nosuch: no recipe of this name") == 1, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--shard"], "here is one"),
+        (["--device", "cuda:0"], "device `cuda:0` cannot be used"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(tmp_path, options, message):
+    spec, recipe = write_small(tmp_path)
+    found = CliRunner().invoke(cli, ["train", str(spec), "-r", str(recipe), "--out", str(tmp_path / "run"), *options])
+    assert message in str(found.exception) and not (tmp_path / "run").exists()

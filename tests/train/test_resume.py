@@ -13,25 +13,15 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-import archspec
 from archspec.errors import RunError
-from archspec.recipe.files import load_recipe
 from archspec.train.checkpoint import read_tensors, write_tensors
-from archspec.train.execution import Execution
 from archspec.train.loop import train
-from archspec.train.run import Run, begin, record, resume, seal, start
-from tests.train.small import RECIPE, SPEC, small_job, small_state, write_small
+from archspec.train.run import Run, record, resume, start
+from tests.train.small import new_run, small_job, small_state, write_small
 
 
 class Killed(Exception):
     pass
-
-
-def new_run(folder: Path) -> Run:
-    run = begin(folder, archspec.compile(archspec.load(text=SPEC)), load_recipe(text=RECIPE), Execution(), None)
-    assert not (run.folder / "recipe.yaml").exists(), "a folder that is not ready is no run yet"
-    seal(run, load_recipe(text=RECIPE))
-    return run
 
 
 def go(run: Run, kills: tuple[int, ...] = (), to_the_end: bool = True, **execution) -> list[str]:
@@ -220,3 +210,18 @@ def test_process_that_is_killed_or_asked_to_end(tmp_path):
     assert f"stopped at step {step:,} of 3,000" in said
     steps = [json.loads(line)["step"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert steps == sorted(steps) and steps[-1] <= step
+
+
+def test_run_that_is_asked_to_stop_at_any_time_goes_on(whole, tmp_path):
+    """Between steps, and in the middle of tests, which are then done anew."""
+    run = new_run(tmp_path / "run")
+    pending = 0
+    while not run.is_finished:
+        job = small_job()
+        state = start(run, job, small_state(job).module)
+        resume(run, job, state)
+        asked = iter(range(1000))
+        list(record(run, job, state, train(job, state, lambda asked=asked: next(asked) >= 8)))
+        pending += state.pending
+    assert pending >= 2
+    assert_same(whole, run)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from archspec.draw import Draw
 from archspec.part import Transform
+from archspec.parts.transform.constant import constant
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -79,8 +80,8 @@ class PcaLighting(Transform, op="pca_lighting"):
             values, vectors = fitted["values"].to(pixels), fitted["vectors"].to(pixels)
         else:
             given = isinstance(self.components, Components)
-            values = pixels.new_tensor(self.components.values if given else VALUES)  # type: ignore[union-attr]
-            vectors = pixels.new_tensor(self.components.vectors if given else VECTORS)  # type: ignore[union-attr]
+            values = constant(self.components.values if given else VALUES, pixels)  # type: ignore[union-attr]
+            vectors = constant(self.components.vectors if given else VECTORS, pixels)  # type: ignore[union-attr]
         size = values.clamp(min=0).sqrt() if self.magnitude == "stdev" else values * self.scale
         shift = 255.0 * (drawn.to(pixels) * size) @ vectors.T
         lit = pixels + shift[:, :, None, None]

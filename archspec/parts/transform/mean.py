@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from archspec.part import Transform
+from archspec.parts.transform.constant import constant
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -68,7 +69,8 @@ class SubtractMean(Transform, op="subtract_mean"):
     def apply(self, pixels: Tensor, drawn: Tensor, marks: Tensor, fitted: Mapping[str, Tensor], zero: Tensor) -> Tensor:
         from archspec.parts.transform.place import places
 
-        means = self.zero(fitted).to(pixels)[:, None, None]
+        means = constant(self.values, pixels) if self.values is not None else self.zero(fitted).to(pixels)
+        means = means[:, None, None]
         if self.per == "channel":
             return pixels - means
         mean = fitted["mean"].to(pixels)
@@ -95,6 +97,6 @@ class Normalize(Transform, op="normalize"):
         return torch.tensor(self.mean) * 255.0
 
     def apply(self, pixels: Tensor, drawn: Tensor, marks: Tensor, fitted: Mapping[str, Tensor], zero: Tensor) -> Tensor:
-        scale = pixels.new_tensor([1.0 / (255.0 * std) for std in self.std])
-        shift = pixels.new_tensor([-mean / std for mean, std in zip(self.mean, self.std, strict=True)])
+        scale = constant([1.0 / (255.0 * std) for std in self.std], pixels)
+        shift = constant([-mean / std for mean, std in zip(self.mean, self.std, strict=True)], pixels)
         return pixels.mul_(scale[:, None, None]).add_(shift[:, None, None])

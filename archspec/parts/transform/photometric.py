@@ -9,6 +9,7 @@ from pydantic import Field
 
 from archspec.draw import Draw
 from archspec.part import Transform
+from archspec.parts.transform.constant import constant
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,7 +52,7 @@ class Photometric(Transform, op="photometric"):
         for turn in range(3):
             which = drawn[:, 3 + turn].long()
             factor = factors.gather(1, which[:, None])[:, :, None, None]
-            grey = torch.einsum("nchw,c->nhw", pixels, pixels.new_tensor(GREY))[:, None]
+            grey = torch.einsum("nchw,c->nhw", pixels, constant(GREY, pixels))[:, None]
             which = which[:, None, None, None]
             base = torch.where(which == 0, 0.0, torch.where(which == 1, grey.mean((2, 3), keepdim=True), grey))
             pixels = base + factor * (pixels - base)

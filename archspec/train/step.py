@@ -1,0 +1,178 @@
+"""One step: the gradients of all groups of all processes, divided by the weight of them all, and an update."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from archspec.data.pipeline import Batch
+from archspec.draw import Draw, seed_of
+from archspec.errors import DataError
+from archspec.train.gradients import Gradients
+from archspec.train.job import Job
+from archspec.train.norms import GroupedNorms, norms_of, synchronise
+from archspec.train.phases import at_step, factor
+from archspec.train.shard import ShardedGradients
+from archspec.train.state import State
+
+
+class Update:
+    """Does steps, one after another, on a state."""
+
+    def __init__(self, job: Job, state: State, look: Callable[[], None] = lambda: None) -> None:
+        """`look` is called between the gradients and the update of each step."""
+        self.job, self.state, self.look = job, state, look
+        self.parameters = [p for group in state.optimizer.param_groups for p in group["params"]]
+        several, group = job.processes.world > 1, job.recipe.batch.group
+        self.norms: GroupedNorms | None = None
+        self.has_synced = several and group is None
+        """Whether batch norms take statistics over all processes, each of which then has to pass through them."""
+        if self.has_synced:
+            synchronise(norms_of(state.module))
+        elif job.is_grouped or several:
+            self.norms = GroupedNorms(norms_of(state.module))
+        sharded = job.execution.shard
+        self.gradients = (
+            ShardedGradients(self.parameters, state.module) if sharded else Gradients(self.parameters, job.processes)
+        )
+        # Static shapes: else kernels depend on which shapes came first, and a resumed run differs in the last digit.
+        self.forward = torch.compile(state.module, dynamic=False) if job.execution.compile else state.module
+        self.heard: list[Tensor] = []
+        """For each of the last two steps, how many processes had been told to stop."""
+
+    def __call__(self, step: int, groups: list[tuple[int, Batch]], stopping: bool = False) -> float:
+        """Do a step, whose number is counted from 0, and return the learning rate of its time.
+
+        `stopping` is told to the other processes. Errors: DataError if none of its images can be read
+        """
+        job, state = self.job, self.state
+        state.phase = at_step(job.recipe.schedule, state.phase, step, job.calendar)
+        rate = job.recipe.optimizer.lr * factor(job.recipe.schedule, state.phase, step, job.calendar, job.total)
+        held = [(number, batch.to(job.device)) for number, batch in groups]
+        weight = self._weight([batch.targets for _, batch in held], stopping)
+        if any(not len(batch) for _, batch in held) and not float(weight):
+            first = next((batch.bad[0] for _, batch in groups if batch.bad), "")
+            raise DataError(f"none of the images of step {step + 1:,} can be read: {first}")
+        if self.norms is not None:
+            self.norms.begin()
+        passes = [(number, batch) for number, batch in held if len(batch)]
+        empty = self._empty_passes(step, len(passes))
+        for number, batch in passes:
+            empty_or_last = not empty and batch is passes[-1][1]
+            self._backward(self._loss(step, number, batch) / weight, empty_or_last)
+        for left in reversed(range(empty)):
+            self._backward(self._no_loss(), not left)
+        state.bad_images += sum(len(batch.bad) for _, batch in groups)
+        self.gradients.finish()
+        if self.norms is not None:
+            self.norms.end(job.processes, step + 1)
+        self.look()
+        self._apply(rate)
+        return rate
+
+    @property
+    def is_asked_to_stop(self) -> bool:
+        """Whether any process had been told to stop before the last step but one; all are of one mind."""
+        return len(self.heard) > 1 and bool(self.heard[0])
+
+    def rest(self) -> None:
+        """Leave the network as it was, once there are no more steps."""
+        if self.norms is not None:
+            self.norms.rest()
+
+    def _weight(self, targets: list[Tensor], stopping: bool) -> Any:
+        """What the targets of all processes weigh."""
+        mine = sum((self.job.recipe.loss.weight(target) for target in targets), 0.0)
+        if self.job.processes.world == 1:
+            return mine
+        message = torch.full((2,), float(stopping), dtype=torch.float64, device=self.job.device)
+        message[0] = mine
+        weight, stops = self.job.processes.sum(message).unbind()
+        self.heard = [*self.heard[-1:], stops]
+        return weight
+
+    def _empty_passes(self, step: int, passes: int) -> int:
+        """How many passes without images are due, where passes are work that all processes do together."""
+        if self.job.execution.shard:
+            return self.job.passes(step) - passes
+        return int(self.has_synced and not passes)
+
+    def _loss(self, step: int, number: int, batch: Batch) -> Tensor:
+        """The loss of a group, a sum over its images."""
+        job = self.job
+        pixels = job.floats(job.pipeline, batch)
+        key: tuple[object, ...] = (job.recipe.seed, step, number)
+        if job.recipe.batch.group is None:
+            key = (*key, job.processes.rank)  # of the one group, each process has a part
+        pixels, target = mixed(job, pixels, batch.targets, key)
+        reseed(job.device, seed_of(*key))
+        with job.cast():
+            outputs = self.forward(pixels)
+        loss = total_loss(job, self.state, outputs if isinstance(outputs, tuple) else (outputs,), target)
+        if self.norms is not None:
+            self.norms.count()
+        return loss
+
+    def _no_loss(self) -> Tensor:
+        """A pass that changes nothing, for what the processes do together in it."""
+        count = 0 if self.has_synced else 2  # batch norm by itself refuses a single value
+        pixels = torch.zeros(count, *self.job.graph.inputs[0].shape.dims, device=self.job.device, dtype=self.job.dtype)
+        with self.job.cast():
+            outputs = self.forward(pixels)
+        total: Any = sum(one.sum() for one in (outputs if isinstance(outputs, tuple) else (outputs,)))
+        return total * 0.0  # type: ignore[no-any-return]
+
+    def _backward(self, loss: Tensor, is_last: bool) -> None:
+        self.gradients.before_backward(is_last)
+        scaled: Tensor = loss if self.state.scaler is None else self.state.scaler.scale(loss)
+        scaled.backward()  # type: ignore[no-untyped-call]
+
+    def _apply(self, rate: float) -> None:
+        optimizer, scaler = self.state.optimizer, self.state.scaler
+        for group in optimizer.param_groups:
+            group["lr"] = rate * group["lr_mult"]
+        if scaler is not None:
+            scaler.unscale_(optimizer)
+        if self.job.recipe.optimizer.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.parameters, self.job.recipe.optimizer.clip_norm)
+        if scaler is not None:
+            scaler.step(optimizer)
+            scaler.update()
+        else:
+            optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+
+def mixed(job: Job, pixels: Tensor, target: Tensor, key: tuple[object, ...]) -> tuple[Tensor, Tensor]:
+    """The images of a group mixed with each other, where the recipe says so; one of its mixes, drawn for the group."""
+    if not job.recipe.mix:
+        return pixels, target
+    draw = Draw(*key, "mix")
+    mix = job.recipe.mix[draw.integer(0, len(job.recipe.mix) - 1)]
+    return mix(pixels, F.one_hot(target, job.classes).to(pixels.dtype), draw)
+
+
+def reseed(device: torch.device, seed: int) -> None:
+    """Seed the generator of a device, which dropout draws from."""
+    if device.type == "cuda":
+        torch.cuda.default_generators[device.index or 0].manual_seed(seed)
+    else:
+        torch.default_generator.manual_seed(seed)
+
+
+def total_loss(job: Job, state: State, outputs: tuple[Tensor, ...], target: Tensor) -> Tensor:
+    """The weighted sum of the losses of all outputs, itself a sum over images; what it measures is counted."""
+    loss = sum(weight * job.recipe.loss.total(outputs[k], target) for k, weight in job.outputs)
+    assert isinstance(loss, Tensor)
+    main = outputs[job.outputs[0][0]].detach()
+    counts = [("loss", loss.detach(), float(job.recipe.loss.weight(target)))]
+    counts += [(metric.op, *metric.count(main, target)) for metric in job.recipe.metrics]
+    for name, total, count in counts:
+        state.since_record.add(name, total, count)
+        if job.recipe.schedule[state.phase.number].until is not None:
+            state.since_check.add(name, total, count)
+    return loss
