@@ -269,8 +269,11 @@ class Log(Protocol):
 class Logger(Part, kind="logger"):
     """Sends the records of a run somewhere. It is chosen on the command line and is no part of a recipe."""
 
-    def open(self, folder: Path) -> Log:
-        """For a run in a folder, new or gone on with. Errors: RunError"""
+    def open(self, folder: Path, step: int) -> Log:
+        """For a run in a folder that goes on from a step, 0 if it is new; what was told of later ones is void.
+
+        Errors: RunError
+        """
         raise NotImplementedError
 
 
@@ -285,6 +288,8 @@ class Evaluation(Part, kind="protocol"):
     """What is averaged over the views: probabilities, scores, or the label each view finds most likely."""
     fully_convolutional: ClassVar[bool] = False
     """Whether the network is applied at every place of larger images, and its answers are averaged over places."""
+    warps: ClassVar[bool] = False
+    """Whether views are resized, so that a pixel's place says nothing of where it was."""
 
     def views(self, image: Image, draw: Draw) -> list[Image]:
         """What the network sees of an image that is prepared."""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import click
+
+from archspec.train.execution import Precision
 
 
 @click.command()
@@ -10,7 +14,7 @@ import click
 @click.option("--protocol", "-p", "names", multiple=True, metavar="NAME", help="Of the recipe; unsaid, all of them.")
 @click.option("--data", type=click.Path(), default=None, metavar="FOLDER", help="Unsaid, that of the run.")
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, ...")
-@click.option("--precision", type=click.Choice(["fp32", "tf32", "bf16", "fp16"]), default="fp32", show_default=True)
+@click.option("--precision", type=click.Choice(get_args(Precision)), default="fp32", show_default=True)
 @click.option(
     "--workers", type=click.IntRange(0), default=0, show_default=True, help="Processes that make images ready."
 )
@@ -37,15 +41,17 @@ def evaluate(
     from archspec.train.evaluate import together
     from archspec.train.execution import Execution
     from archspec.train.machine import applied
+    from archspec.train.processes import join, leave
     from archspec.train.run import job_to_test, opened, trained
 
+    processes, device = join(device)
     given = {"device": device, "precision": precision, "workers": workers, "test_batch": test_batch}
     execution = Execution.model_validate({**given, "on_bad_image": on_bad_image})
     applied(execution)
     found = []
     for name in runs:
         run = opened(Path(name))
-        job = job_to_test(run, execution, Path(data) if data else None)
+        job = job_to_test(run, execution, Path(data) if data else None, processes)
         found.append((name, job, trained(run, job)))
     first = found[0][1].recipe.evaluate
     results = {}
@@ -55,8 +61,9 @@ def evaluate(
                 hint = did_you_mean(protocol, job.recipe.evaluate, "its protocols")
                 raise RunError(f"the recipe of {name} has no protocol `{protocol}`", hint)
         results[protocol] = together([(job, module, job.recipe.evaluate[protocol]) for _, job, module in found])
-        if not as_json:
+        if not as_json and processes.is_first:
             values = ", ".join(f"{key} {shown(key, value)}" for key, value in results[protocol].items())
             click.echo(f"{protocol}: {values}")
-    if as_json:
+    leave()
+    if as_json and processes.is_first:
         click.echo(json.dumps({"runs": list(runs), "protocols": results}, indent=1))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import click
 
 from archspec.cli.options import Chosen, WeightsOptions, recipe_settings, spec_options, weights_options
-
-PRECISIONS = ["fp32", "tf32", "bf16", "fp16", "fp64"]
+from archspec.train.execution import Precision
 
 
 def execution_options(command: Any) -> Any:
@@ -27,7 +26,7 @@ def execution_options(command: Any) -> Any:
         ),
         click.option("--channels-last/--no-channels-last", default=None, help="Lay maps out N x H x W x C."),
         click.option("--compile/--no-compile", default=None, help="Use torch.compile."),
-        click.option("--precision", type=click.Choice(PRECISIONS), help="Of arithmetic; unsaid, fp32."),
+        click.option("--precision", type=click.Choice(get_args(Precision)), help="Of arithmetic; unsaid, fp32."),
         click.option("--device", help="cpu, cuda, cuda:1, ...; unsaid, cpu."),
     ):
         command = option(command)

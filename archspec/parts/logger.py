@@ -13,13 +13,13 @@ from archspec.part import Log, Logger
 class TensorBoard(Logger, op="tensorboard"):
     """Scalars for TensorBoard, in the folder `tensorboard` of the run; needs the extra `tensorboard`."""
 
-    def open(self, folder: Path) -> Log:
+    def open(self, folder: Path, step: int) -> Log:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
             message = "TensorBoard is not installed"
             raise RunError(message, 'pip install "archspec-nn[tensorboard]"') from None
-        return _Scalars(SummaryWriter(folder / "tensorboard"))
+        return _Scalars(SummaryWriter(folder / "tensorboard", purge_step=step + 1 if step else None))
 
 
 class _Scalars:

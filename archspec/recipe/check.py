@@ -125,6 +125,12 @@ def _check_images(recipe: Recipe, report: _Reporter) -> None:
         if protocol.prepare is not None:
             own = [(("evaluate", name, "prepare", k), t) for k, t in enumerate(protocol.prepare)]
             _check_warps(own, report)
+        for k, transform in enumerate(recipe.prepare if protocol.prepare is None else protocol.prepare):
+            has_answer = type(transform).zero is not Transform.zero  # a mean has one for images of any size
+            if protocol.warps and transform.placed and not has_answer:
+                path = ("prepare", k) if protocol.prepare is None else ("evaluate", name, "prepare", k)
+                message = f"`{transform.op}` depends on the place of pixels, which views of `{protocol.op}` do not keep"
+                report("bad-order", message, path, f"give `{name}` a `prepare` of its own without it")
 
 
 def _check_warps(transforms: Sequence[tuple[tuple[str | int, ...], Transform]], report: _Reporter) -> None:

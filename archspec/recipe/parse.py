@@ -120,7 +120,11 @@ def _field(hint: Any, value: Value, name: str, problems: list[Problem]) -> Any:
         items = [_field(arguments[0], item, name, problems) for item in value.items]
         return BROKEN if any(item is BROKEN for item in items) else items
     if origin is dict and isinstance(value, Mapping) and _holds_models(arguments[1]):
-        entries = {key: _field(arguments[1], item, key, problems) for key, (_, item) in value.entries.items()}
+        entries = {
+            key: _field(arguments[1], item, key, problems)
+            for key, (_, item) in value.entries.items()
+            if not (isinstance(item, Scalar) and item.value is None)  # so is taken away what a parent says
+        }
         return BROKEN if any(item is BROKEN for item in entries.values()) else entries
     if origin is dict and isinstance(value, Mapping):
         return {key: plain(item) for key, (_, item) in value.entries.items()}

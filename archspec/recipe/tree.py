@@ -81,6 +81,8 @@ def put(root: Mapping, path: str, value: Value) -> Problem | None:
     at: Value = root
     for depth, name in enumerate(names[:-1]):
         found = _entry(at, name)
+        if found is None and at is root and not did_you_mean(name, root.entries):
+            found = Mapping(value.position, {}, 0)  # of a section that may be left out
         if found is None:
             return _no_such(where, at, name, names[:depth])
         into = opened(found)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 
 import torch
+from torch import Tensor, nn
 
 from archspec.train.job import Job
-from archspec.train.shard import held
+from archspec.train.shard import held, like
 from archspec.train.state import State
 
 
@@ -40,18 +41,22 @@ def enter(job: Job, state: State) -> None:
 @contextmanager
 def averaged(state: State) -> Iterator[None]:
     """While it lasts, the module has the averaged weights, where there are any."""
-    if not state.average:
+    with holding(state.module, state.average) if state.average else nullcontext():
         yield
-        return
-    before = {key: value.clone() for key, value in state.module.state_dict().items()}
-    _put(state, state.average)
+
+
+@contextmanager
+def holding(module: nn.Module, weights: Mapping[str, Tensor]) -> Iterator[None]:
+    """While it lasts, a network has other weights."""
+    before = {key: value.clone() for key, value in module.state_dict().items()}
+    _put(module, weights)
     try:
         yield
     finally:
-        _put(state, before)
+        _put(module, before)
 
 
 @torch.no_grad()
-def _put(state: State, tensors: dict[str, torch.Tensor]) -> None:
-    for key, value in state.module.state_dict().items():
-        value.copy_(tensors[key])
+def _put(module: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    for key, value in module.state_dict().items():
+        value.copy_(like(weights[key], value))

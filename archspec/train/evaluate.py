@@ -115,16 +115,17 @@ def _answer(job: Job, answer: Answer, viewed: Viewed, pipeline: Pipeline, protoc
 def together(asked: Sequence[tuple[Job, nn.Module, Evaluation]]) -> dict[str, Any]:
     """The metrics of several networks that answer together, by the mean of their answers, on the same test images.
 
-    Errors: RunError if their test images or classes differ
+    Every process calls it at the same time. Errors: RunError if their test images or classes differ
     """
     first = asked[0][0]
+    nothing = (torch.zeros(0, first.classes, device=first.device), torch.zeros(0, dtype=torch.int64).to(first.device))
     total: Tensor | None = None
     targets: Tensor | None = None
     bad = 0
     for job, module, protocol in asked:
         if job.test.fingerprint != first.test.fingerprint or list(job.test.classes) != list(first.test.classes):
             raise RunError("the runs are tested on other images or classes, so they cannot answer together")
-        rows = list(answers(job, [module], protocol))
+        rows = [(*nothing, []), *answers(job, [module], protocol)]
         scores, here = torch.cat([row[0] for row in rows]), torch.cat([row[1] for row in rows])
         bad = max(bad, sum(len(row[2]) for row in rows))
         total = scores if total is None else total + scores
@@ -132,13 +133,16 @@ def together(asked: Sequence[tuple[Job, nn.Module, Evaluation]]) -> dict[str, An
             raise RunError("the runs could not read the same images, so they cannot answer together")
         targets = here
     assert total is not None and targets is not None
-    if not len(targets):
+    counts = [metric.count(total / len(asked), targets) for metric in first.recipe.metrics]
+    rows_of = [[float(wrong), count] for wrong, count in counts]
+    sums = first.processes.sum(torch.tensor([*rows_of, [len(targets), bad]], dtype=torch.float64).to(first.device))
+    *of_metrics, (images, bad_images) = sums.tolist()
+    if not images:
         raise DataError("none of the test images can be read")
-    found: dict[str, Any] = {"images": len(targets)}
-    for metric in first.recipe.metrics:
-        wrong, count = metric.count(total / len(asked), targets)
-        found[metric.op] = float(wrong) / count
-    return found | ({"bad_images": bad} if bad else {})
+    found: dict[str, Any] = {"images": int(images)}
+    for metric, (wrong, count) in zip(first.recipe.metrics, of_metrics, strict=True):
+        found[metric.op] = wrong / count
+    return found | ({"bad_images": int(bad_images)} if bad_images else {})
 
 
 @torch.no_grad()

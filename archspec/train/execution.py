@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Count = Annotated[int, Field(ge=0)]
 Some = Annotated[int, Field(ge=1)]
+Precision = Literal["fp32", "tf32", "bf16", "fp16", "fp64"]
 
 
 class Execution(BaseModel):
@@ -16,7 +17,7 @@ class Execution(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
     device: str = "cpu"
     """Where the network is: cpu, cuda, cuda:1, ..."""
-    precision: Literal["fp32", "tf32", "bf16", "fp16", "fp64"] = "fp32"
+    precision: Precision = "fp32"
     """Of the network's arithmetic; weights stay in fp32, or are fp64."""
     compile: bool = False
     """Whether torch.compile makes the network faster."""

@@ -9,16 +9,13 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from torch import Tensor
-
 from archspec.parts.schedule import Plateau
 from archspec.train.average import averaged, enter
 from archspec.train.evaluate import Interrupted, evaluate
 from archspec.train.exact import recalibrated
 from archspec.train.job import Job
 from archspec.train.phases import Phase, seen
-from archspec.train.shard import whole
-from archspec.train.state import State
+from archspec.train.state import State, copied
 from archspec.train.step import Update
 
 
@@ -81,10 +78,6 @@ def measured(job: Job, state: State, rate: float) -> Iterator[Record]:
     yield Record("train", state.step, values | {f"train.{name}": mean for name, mean in means.items()})
 
 
-def copied(state: State) -> dict[str, Tensor]:
-    return {key: whole(value.detach()).clone() for key, value in state.module.state_dict().items()}
-
-
 def tested(job: Job, state: State, stop: Callable[[], bool]) -> Iterator[Record]:
     """Evaluations that are due, at the end all of them, with what a plateau makes of them.
 
@@ -102,9 +95,9 @@ def tested(job: Job, state: State, stop: Callable[[], bool]) -> Iterator[Record]
             if last or name in regular:
                 found[name] = evaluate(job, [state.module], protocol, stop)
         if last:
-            state.final = copied(state)
+            state.final = copied(state.module)
         if job.recipe.select is not None:
-            state.tested = copied(state)
+            state.tested = copied(state.module)
     state.pending = False
     for name, results in found.items():
         values = {f"{name}.{metric}": value for metric, value in results.items()}

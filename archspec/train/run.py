@@ -40,13 +40,16 @@ from archspec.recipe.document import Loaded
 from archspec.recipe.files import load_recipe
 from archspec.spec.reader import plain
 from archspec.spec.writer import write
+from archspec.train.average import holding
 from archspec.train.checkpoint import read_tensors, remove, sweep, sync_folder, write_tensors
 from archspec.train.checkpoint_folder import read_folder, write_folder
+from archspec.train.exact import recalibrated
 from archspec.train.execution import Execution
 from archspec.train.job import Job, image_size, prepare_module
 from archspec.train.loop import Record
+from archspec.train.processes import Processes
 from archspec.train.shard import held
-from archspec.train.state import State, fresh, is_over, numbers_of, places, restore, tensors_of
+from archspec.train.state import State, copied, fresh, is_over, numbers_of, places, restore, tensors_of
 from archspec.views.expanded import expanded
 
 RUNS = Path("runs")
@@ -223,7 +226,7 @@ def check_data(run: Run, job: Job) -> None:
             raise RunError(f"{run.folder}: the run began with other {split} images than these", hint)
 
 
-def job_to_test(run: Run, execution: Execution, data: Path | None) -> Job:
+def job_to_test(run: Run, execution: Execution, data: Path | None, processes: Processes) -> Job:
     """The job of a run with test images, and means that the run learnt. Errors: RunError, DataError, SpecError"""
     job = job_without_data(run, execution)
     held = data or (Path(kept) if (kept := run.settings()["data"]) else None)
@@ -232,7 +235,7 @@ def job_to_test(run: Run, execution: Execution, data: Path | None) -> Job:
     images = job.recipe.data.images("test", held, image_size(job.graph))
     if list(images.classes) != list(job.train.classes):
         raise RunError(f"{run.folder}: the run learnt other classes than these data have")
-    return replace(job, test=images)
+    return replace(job, test=images, processes=processes)
 
 
 def job_without_data(run: Run, execution: Execution) -> Job:
@@ -345,7 +348,7 @@ class Recorder:
         self.run, self.job, self.state = run, job, state
         self.saved = -1
         """The step of the last checkpoint."""
-        self.logs = [logger.open(run.folder) for logger in loggers] if job.processes.is_first else []
+        self.logs = [logger.open(run.folder, state.step) for logger in loggers] if job.processes.is_first else []
         self.file = run.metrics.open("ab") if job.processes.is_first else None
 
     def line(self, record: Record) -> None:
@@ -435,12 +438,14 @@ class Recorder:
         """Write the weights of a finished run, then its last checkpoint."""
         self.refuse_not_finite()
         assert self.state.final
+        best = self.run.folder / "best.safetensors"
+        header: dict[str, Any] = {"step": self.state.step}
+        tensors = self.state.final
+        if self.job.recipe.select is not None and self.state.best is not None:
+            header, tensors = read_tensors(best)
+            with holding(self.state.module, tensors), recalibrated(self.job, self.state):
+                tensors = copied(self.state.module)
         if self.file is not None:
-            best = self.run.folder / "best.safetensors"
-            header: dict[str, Any] = {"step": self.state.step}
-            tensors = self.state.final
-            if self.job.recipe.select is not None and self.state.best is not None:
-                header, tensors = read_tensors(best)
             write_tensors(self.run.weights, tensors, header)
             best.unlink(missing_ok=True)
             sync_folder(self.run.folder)

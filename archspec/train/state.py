@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from archspec.train.groups import parameter_groups
 from archspec.train.job import Job
 from archspec.train.norms import norms_of
+from archspec.train.parameter_groups import parameter_groups
 from archspec.train.phases import Phase
-from archspec.train.shard import like
+from archspec.train.shard import like, whole
 from archspec.train.tally import Tally
 
 
@@ -70,6 +70,11 @@ def freeze_norms(module: nn.Module) -> None:
         own = list(norm.parameters(recurse=False))
         if own and not any(parameter.requires_grad for parameter in own):
             norm.eval()
+
+
+def copied(module: nn.Module) -> dict[str, Tensor]:
+    """The whole weights of a network, as they are now; every process calls it at the same time."""
+    return {key: whole(value.detach()).clone() for key, value in module.state_dict().items()}
 
 
 def tensors_of(state: State) -> dict[str, Tensor]:

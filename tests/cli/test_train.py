@@ -166,8 +166,8 @@ class Spy(Logger, op="spy"):
 
     told: ClassVar = []
 
-    def open(self, folder):
-        self.told.append(folder.name)
+    def open(self, folder, step):
+        self.told.append((folder.name, step))
         return self
 
     def __call__(self, kind, step, values):
@@ -182,7 +182,7 @@ def test_loggers_are_told_the_records(tmp_path):
     with RECIPE_PARTS["logger"].extended({"spy": Spy}, Provider("a-plugin")):
         good("train", spec, *SHORT, "--recipe-set", "data.size=12", "--log", "spy", "--out", "told", "--log-every", 4)
     assert Spy.told == [
-        "told",
+        ("told", 0),
         ("test", 1),
         ("test", 2),
         ("test", 3),

@@ -125,9 +125,16 @@ def test_a_field_is_added_to_a_bare_op() -> None:
     }
 
 
+def test_a_section_is_begun_by_one_of_its_values() -> None:
+    assert set_to(loss_weights__aux1="0.5").recipe.loss_weights == {"aux1": 0.5}
+    assert refusal(paperr__x="1")[0].startswith("--set paperr.x")
+
+
 def test_null_leaves_out_what_may_be_left_out() -> None:
     assert set_to(average="null").recipe.average is None
     assert set_to(average="").recipe.average is None
+    assert set(set_to(evaluate__more="whole").recipe.evaluate) == {"test", "crop", "more"}
+    assert set(set_to(evaluate__more="null").recipe.evaluate) == {"test", "crop"}, "as a child takes away what its parent has"
     assert refusal(length="null")[0].startswith("--set length:1:1: `length` must be a length")
 
 
@@ -143,8 +150,10 @@ def test_null_leaves_out_what_may_be_left_out() -> None:
             "select.metric",
             "test.top1_error",
             [
-                "--set select.metric: the recipe has no `select`",
-                "  hint: to add it, set it whole: --set 'select={...}'",
+                "--set select.metric:1:1: `select` needs `best`",
+                "    1 | test.top1_error",
+                "      | ^",
+                "  hint: Which value of it is best.",
             ],
         ),
         (

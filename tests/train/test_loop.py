@@ -14,9 +14,9 @@ from archspec.errors import SpecError
 from archspec.parts.optimizer import SGD
 from archspec.train.average import averaged
 from archspec.train.exact import recalibrated
-from archspec.train.groups import parameter_groups
 from archspec.train.job import prepare_module
 from archspec.train.loop import train
+from archspec.train.parameter_groups import parameter_groups
 from archspec.train.state import freeze_norms, fresh, numbers_of, restore, tensors_of
 from tests.train.small import SPEC, small_job, small_state
 

@@ -11,11 +11,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 
 from archspec.errors import RunError
 from archspec.train.checkpoint import read_tensors, write_tensors
+from archspec.train.exact import recalibrated
 from archspec.train.loop import train
+from archspec.train.norms import norms_of
 from archspec.train.run import Run, record, resume, start
 from tests.train.small import new_run, small_job, small_state, write_small
 
@@ -65,6 +68,21 @@ def test_recipe_goes_through_all_that_could_be_lost(whole):
     assert sum(name.startswith("optimizer.") for name in tensors) == len(
         list(small_state(small_job()).module.parameters())
     )
+
+
+def test_best_weights_have_exact_statistics_too(whole):
+    """They are chosen while the statistics still move, and are saved with those that the recipe asks for."""
+    best = load_file(whole.weights)
+    assert json.loads(safe_open(whole.weights, "pt").metadata()["archspec"])["step"] < 40
+    job = small_job()
+    state = small_state(job)
+    state.module.load_state_dict(best)
+    with torch.no_grad():
+        for norm in norms_of(state.module):
+            norm.running_mean.fill_(7.0)
+    with recalibrated(job, state):
+        for key, value in state.module.state_dict().items():
+            assert torch.allclose(value, best[key], atol=1e-6), key
 
 
 @pytest.mark.parametrize("kills", [(3,), (9,), (20,), (31,), (7, 13, 19, 26, 39)], ids=str)

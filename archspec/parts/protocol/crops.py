@@ -61,6 +61,8 @@ class GoogLeNet144(Evaluation, op="googlenet_144"):
     square image coincide, so that it has 48 distinct crops, each three times.
     """
 
+    warps = True
+
     scales: Annotated[list[Side], Field(min_length=1)]
     """Lengths of the shorter side."""
     size: Side
@@ -81,6 +83,7 @@ class FullyConvolutional(Evaluation, op="fully_convolutional"):
     """The whole image at several sizes, the classifier applied at every place (He et al. 2015, section 3.4)."""
 
     fully_convolutional = True
+    warps = True
 
     shorter: Annotated[list[Side], Field(min_length=1)]
     """Lengths of the shorter side."""
