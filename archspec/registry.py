@@ -78,6 +78,7 @@ PARTS: dict[str, dict[str, str]] = {
         "cifar100": "cifar:Cifar100",
         "image_folder": "folder:ImageFolder",
         "imagenet": "folder:ImageNet",
+        "litdata": "litdata:LitData",
         "synthetic": "synthetic:Synthetic",
     },
     "order": {"shuffle": "Shuffle", "sequential": "Sequential", "repeated": "Repeated"},

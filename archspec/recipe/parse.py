@@ -51,6 +51,9 @@ def _what_is_right(data: dict[str, Any], broken: set[str]) -> tuple[Recipe, set[
 def _completed(root: Mapping) -> Mapping:
     """A recipe in its long form: what is unsaid, and one phase as a list of phases."""
     entries = {name: entry for name, entry in root.entries.items() if name != "extends"}
+    for section in ("order", "schedule", "mix", "select"):
+        if section in entries and isinstance(entries[section][1], Scalar) and plain(entries[section][1]) is None:
+            del entries[section]
 
     def default(section: str, op: str) -> None:
         if section not in entries:
@@ -84,7 +87,7 @@ def _data(cls: type[BaseModel], value: Mapping, problems: list[Problem]) -> tupl
         if name == "op" and issubclass(cls, Part):
             continue
         field = cls.model_fields.get(aliases.get(name, ""))
-        if field is not None and isinstance(entry, Scalar) and entry.value is None and field.default is None:
+        if field is not None and isinstance(entry, Scalar) and entry.value is None and not field.is_required():
             continue  # as if it were not written: so a child can leave out what its parent has
         data[name] = plain(entry) if field is None else _field(hints[aliases[name]], entry, name, problems)
     return data, {name for name, found in data.items() if found is BROKEN}

@@ -5,13 +5,16 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from litdata.streaming.writer import BinaryWriter
 from PIL import Image as Pillow
 from PIL import PngImagePlugin
 from pydantic import ValidationError
 
+from archspec.data.loader import loaded
 from archspec.errors import DataError
 from archspec.parts.dataset.cifar import Cifar10, Cifar100
 from archspec.parts.dataset.folder import ImageFolder, ImageNet, decoded
+from archspec.parts.dataset.litdata import LitData
 from archspec.parts.dataset.synthetic import CLASSES, Synthetic
 from tests.parts.pictures import noise, smooth
 
@@ -354,3 +357,68 @@ def test_noise_has_its_deviation():
 def test_what_are_no_shapes(fields):
     with pytest.raises(ValidationError):
         Synthetic.model_validate(fields)
+
+
+# Shards.
+
+
+def encoded(image):
+    held = io.BytesIO()
+    Pillow.fromarray(image).save(held, "PNG")
+    return held.getvalue()
+
+
+def written(rows, folder):
+    """Shards of samples, several of them."""
+    cache = BinaryWriter(str(folder), chunk_bytes=5000)
+    for number, row in enumerate(rows):
+        cache.add_item(number, row)
+    cache.done()
+    cache.merge(1)
+
+
+@pytest.fixture
+def shards(tmp_path):
+    images = [noise(20, 30, k) for k in range(12)]
+    rows = [{"image": encoded(image), "target": k % 3} for k, image in enumerate(images)]
+    written(rows[:9], tmp_path / "train")
+    written(rows[9:], tmp_path / "val")
+    (tmp_path / "classes.txt").write_text("a\nb\nc\n")
+    return tmp_path, images
+
+
+def test_shards(shards):
+    folder, images = shards
+    train, test = (LitData().images(split, folder, (20, 30)) for split in ("train", "test"))
+    assert len(list((folder / "train").glob("*.bin"))) > 2
+    check(train, images[:9], [k % 3 for k in range(9)])
+    check(test, images[9:], [0, 1, 2])
+    assert list(train.classes) == ["a", "b", "c"] and train.fingerprint != test.fingerprint
+    backwards = list(loaded(train.image, range(8, -1, -1), workers=2))
+    for image, made in zip(reversed(images[:9]), backwards, strict=True):
+        np.testing.assert_array_equal(made.array, image)
+
+
+def test_wrong_shards_are_told(shards, tmp_path):
+    folder, _ = shards
+    written([{"image": b"no image", "target": 0}, {"image": b"", "target": 3}], tmp_path / "wrong/val")
+    written([{"picture": b"", "target": 0}], tmp_path / "wrong/train")
+    with pytest.raises(DataError, match=r"classes\.txt"):
+        LitData().images("test", tmp_path / "wrong", (20, 30))
+    with pytest.raises(DataError, match=r"has no shards in train: no index\.json"):
+        LitData().images("train", tmp_path / "train", (20, 30))
+    (tmp_path / "wrong" / "classes.txt").write_text("a\nb")
+    test = LitData().images("test", tmp_path / "wrong", (20, 30))
+    with pytest.raises(DataError, match="sample 0: not a whole image"):
+        test.image(0)
+    with pytest.raises(DataError, match="one of 2 classes, found 3"):
+        test.target(1)
+    with pytest.raises(DataError, match="mapping of `image` and `target`, found picture, target"):
+        LitData().images("train", tmp_path / "wrong", (20, 30)).image(0)
+    before = LitData().images("train", folder, (20, 30)).fingerprint
+    for path in (folder / "train").glob("*.bin"):
+        path.write_bytes(path.read_bytes()[:40])
+    damaged = LitData().images("train", folder, (20, 30))
+    assert damaged.fingerprint != before
+    with pytest.raises(DataError, match="train, sample 4: "):
+        damaged.image(4)

@@ -134,7 +134,9 @@ def test_null_leaves_out_what_may_be_left_out() -> None:
     assert set_to(average="null").recipe.average is None
     assert set_to(average="").recipe.average is None
     assert set(set_to(evaluate__more="whole").recipe.evaluate) == {"test", "crop", "more"}
-    assert set(set_to(evaluate__more="null").recipe.evaluate) == {"test", "crop"}, "as a child takes away what its parent has"
+    assert set(set_to(evaluate__more="null").recipe.evaluate) == {"test", "crop"}, "so a child takes away its parent's"
+    assert set_to(order="null", mix="null", schedule="null").recipe.order.op == "shuffle"
+    assert set_to(reported="null").recipe.reported == [] and set_to(seed="null").recipe.seed == 0
     assert refusal(length="null")[0].startswith("--set length:1:1: `length` must be a length")
 
 
