@@ -56,7 +56,7 @@ def _learnt(
     transform: Transform, before: list[Transform], images: Images, skip: bool, workers: int
 ) -> Mapping[str, Tensor]:
     told = [data_of(one) for one in (*before, transform)]
-    key = digest("fitted 1", images.fingerprint, json.dumps(told, sort_keys=True)).hex()[:32]
+    key = digest("fitted 2", images.fingerprint, json.dumps(told, sort_keys=True)).hex()[:32]
     kept = cache_folder() / f"{key}.safetensors"
     try:
         return load(kept.read_bytes())

@@ -15,6 +15,7 @@ from archspec.draw import Draw
 from archspec.part import Transform
 from archspec.parts.transform.lighting import VALUES, VECTORS
 from archspec.parts.transform.trivial_augment import OPERATIONS
+from tests.parts.pictures import resized
 
 # torchvision's compiled operations do not load beside a CPU-only torch, and its transforms need none of them.
 sys.modules.setdefault("torchvision._meta_registrations", types.ModuleType("torchvision._meta_registrations"))
@@ -22,7 +23,6 @@ from torchvision.transforms import InterpolationMode, autoaugment  # noqa: E402
 from torchvision.transforms.v2 import functional as V  # noqa: E402
 
 Array = np.ndarray
-FILTERS = {"nearest": 0, "lanczos": 1, "bilinear": 2, "cubic": 3, "area": 4}
 
 
 class InOrder:
@@ -65,7 +65,7 @@ class InOrder:
             side = part.shorter if isinstance(part.shorter, int) else draw.integer(*part.shorter)
             short = min(pixels.shape[:2])
             height, width = (side * length // short for length in pixels.shape[:2])
-        return np.asarray(Pillow.fromarray(pixels).resize((width, height), FILTERS[part.interpolation]))
+        return resized(pixels, height, width, part.interpolation)
 
     def area_crop(self, pixels, part, draw, place):
         names = [part.interpolation] if isinstance(part.interpolation, str) else part.interpolation
@@ -78,8 +78,7 @@ class InOrder:
             if wide <= width and high <= height:
                 break
         left, top = draw.integer(0, width - wide), draw.integer(0, height - high)
-        cut = Pillow.fromarray(pixels[top : top + high, left : left + wide])
-        return np.asarray(cut.resize((part.size, part.size), FILTERS[name]))
+        return resized(pixels[top : top + high, left : left + wide], part.size, part.size, name)
 
     def trivial_augment(self, pixels, part, draw, place):
         space = autoaugment.TrivialAugmentWide()._augmentation_space(31)

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import math
+import sys
+import types
 from collections.abc import Callable
 
 import numpy as np
+import torch
+from PIL import Image as Pillow
 
 from archspec.draw import Draw
 from archspec.image import Image
+
+# torchvision's compiled operations do not load beside a CPU-only torch, and its transforms need none of them.
+sys.modules.setdefault("torchvision._meta_registrations", types.ModuleType("torchvision._meta_registrations"))
+from torchvision.transforms import InterpolationMode  # noqa: E402
+from torchvision.transforms.v2 import functional as V  # noqa: E402
 
 
 def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -21,6 +30,19 @@ def smooth(height: int, width: int, seed: int = 0) -> np.ndarray:
     y, x = np.mgrid[:height, :width]
     waves = [np.sin(y / 9 + k) * 60 + np.cos(x / 7 - k * seed) * 50 + 120 for k in range(3)]
     return np.clip(np.stack(waves, 2) + noise(height, width, seed) / 16, 0, 255).astype(np.uint8)
+
+
+PILLOWS = {"nearest": 0, "lanczos": 1, "area": 4}
+TORCHVISIONS = {"bilinear": InterpolationMode.BILINEAR, "cubic": InterpolationMode.BICUBIC}
+
+
+def resized(array: np.ndarray, height: int, width: int, how: str = "bilinear") -> np.ndarray:
+    """Pixels at another size, as torchvision resizes tensors of bytes, or as Pillow does where it cannot."""
+    if how in PILLOWS:
+        return np.asarray(Pillow.fromarray(array).resize((width, height), PILLOWS[how]))
+    planes = torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1)))
+    found = V.resize(planes, [height, width], TORCHVISIONS[how], antialias=True)
+    return found.numpy().transpose(1, 2, 0)
 
 
 def encoded(height: int, width: int) -> np.ndarray:

@@ -8,7 +8,7 @@ from PIL import Image as Pillow
 
 from archspec.errors import ArchspecError
 from archspec.image import INTERPOLATIONS, Image, Mark
-from tests.parts.pictures import box, encoded, noise, places, smooth
+from tests.parts.pictures import box, encoded, noise, places, resized, smooth
 
 
 @pytest.fixture(params=["array", "pillow"])
@@ -43,15 +43,44 @@ def test_padding_is_black(held):
     np.testing.assert_array_equal(padded.array, np.pad(noise(4, 6), ((2, 2), (2, 2), (0, 0))))
 
 
-RESAMPLING = {"nearest": 0, "bilinear": 2, "cubic": 3, "area": 4, "lanczos": 1}
-
-
 @pytest.mark.parametrize("name", INTERPOLATIONS)
 @pytest.mark.parametrize("size", [(13, 11), (50, 70)])
-def test_resizing_is_pillows(held, name, size):
+def test_resizing_is_torchvisions_or_pillows(held, name, size):
     array = smooth(30, 40)
-    expected = Pillow.fromarray(array).resize((size[1], size[0]), RESAMPLING[name])
-    np.testing.assert_array_equal(held(array).resized(*size, name).array, np.asarray(expected))
+    np.testing.assert_array_equal(held(array).resized(*size, name).array, resized(array, *size, name))
+
+
+def triangle(x):
+    return np.clip(1 - abs(x), 0, None)
+
+
+def cubic(x):
+    """Keys' filter with a = -0.5."""
+    x = abs(x)
+    return np.where(x < 1, (1.5 * x - 2.5) * x * x + 1, np.where(x < 2, ((-0.5 * x + 2.5) * x - 4) * x + 2, 0))
+
+
+def weights(before, after, filter, reach):
+    """after x before: each pixel is a mean of those around its middle, over a filter as wide as what it stands for."""
+    scale = before / after
+    wide = max(scale, 1)
+    middles = (np.arange(after) + 0.5) * scale
+    found = filter((np.arange(before) + 0.5 - middles[:, None]) / wide)
+    found[abs(np.arange(before) + 0.5 - middles[:, None]) >= reach * wide] = 0
+    return found / found.sum(1, keepdims=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "filter", "reach", "most"), [("bilinear", triangle, 1, 1.2), ("cubic", cubic, 2, 2.5)]
+)
+@pytest.mark.parametrize("size", [(13, 11), (50, 70), (29, 80), (224, 224)])
+def test_resizing_averages_by_its_filter(name, filter, reach, most, size):
+    """In exact numbers; each of two passes rounds to a level, halves up, and to neither side otherwise."""
+    array = 64 + noise(60, 90) // 2  # so that neither pass is cut to 0 to 255
+    down, across = weights(60, size[0], filter, reach), weights(90, size[1], filter, reach)
+    expected = np.einsum("ay,bx,yxc->abc", down, across, array.astype(float)).clip(0, 255)
+    apart = Image(array).resized(*size, name).array - expected
+    assert abs(apart).max() < most and abs(apart).mean() < 0.4 and abs(apart.mean()) < 0.1
 
 
 def test_shrinking_is_antialiased():

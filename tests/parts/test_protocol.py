@@ -2,14 +2,13 @@
 
 import numpy as np
 import pytest
-from PIL import Image as Pillow
 
 from archspec.draw import Draw
 from archspec.errors import ArchspecError
 from archspec.image import Image
 from archspec.parts.protocol.crops import FullyConvolutional, GoogLeNet144, TenCrop, TenRandomCrops
 from archspec.parts.protocol.whole import CenterCropView, Whole
-from tests.parts.pictures import box, draws, encoded, smooth
+from tests.parts.pictures import box, draws, encoded, resized, smooth
 
 CORNERS = {
     (256, 256): [(0, 0), (0, 32), (32, 0), (32, 32), (16, 16)],
@@ -81,8 +80,7 @@ def test_crops_of_googlenet(scale, shape):
         for half, mirrored in ((here[:6], False), (here[6:], True)):
             crops = [box(view) for view in half[:5]]
             assert crops == [(top + y, left + x, mirrored) for y, x in OFFSETS[scale]]
-            square = Pillow.fromarray(encoded(height, width)[top : top + scale, left : left + scale])
-            whole = np.asarray(square.resize((224, 224), Pillow.Resampling.BILINEAR))
+            whole = resized(encoded(height, width)[top : top + scale, left : left + scale], 224, 224)
             np.testing.assert_array_equal(half[5].array, whole[:, ::-1] if mirrored else whole)
 
 
@@ -97,7 +95,7 @@ def test_crops_at_a_scale_are_of_the_resized_image():
     image = smooth(150, 225)
     found = SCALES.views(Image(image), Draw("test"))
     for number, scale in enumerate(OFFSETS):
-        scaled = np.asarray(Pillow.fromarray(image).resize((scale * 3 // 2, scale), Pillow.Resampling.BILINEAR))
+        scaled = resized(image, scale, scale * 3 // 2)
         for part, left in enumerate((0, scale // 2 // 2, scale // 2)):
             first = found[36 * number + 12 * part]
             np.testing.assert_array_equal(first.array, scaled[:224, left : left + 224])
@@ -110,8 +108,7 @@ def test_fully_convolutional_sees_the_whole_image_at_every_size(mirror, count):
     found = protocol.views(Image(image), Draw("test"))
     assert len(found) == count and protocol.fully_convolutional
     for view, shorter in zip(found, protocol.shorter, strict=False):
-        scaled = Pillow.fromarray(image).resize((shorter * 3 // 2, shorter), Pillow.Resampling.BILINEAR)
-        np.testing.assert_array_equal(view.array, np.asarray(scaled))
+        np.testing.assert_array_equal(view.array, resized(image, shorter, shorter * 3 // 2))
     for view, mirrored in zip(found[:5], found[5:], strict=False):
         np.testing.assert_array_equal(mirrored.array, view.array[:, ::-1])
 
