@@ -27,6 +27,7 @@ from archspec.train.run import (
     Run,
     begin,
     check_data,
+    claimed,
     keep_learnt,
     keep_settings,
     opened,
@@ -88,19 +89,21 @@ def go_train(command: Command) -> None:
         made = begin(command.folder, command.graph, command.loaded, given, command.data)
         keep_learnt(made, job)
     run = processes.told(made)[0]
-    state = start(run, job, module)
-    if command.weights.file:
-        save_start(run, job, state)
-    if processes.is_first:
-        seal(run, command.loaded)
-    _go(run, job, state, [], told)
+    with claimed(run, processes):
+        state = start(run, job, module)
+        if command.weights.file:
+            save_start(run, job, state)
+        if processes.is_first:
+            seal(run, command.loaded)
+        _go(run, job, state, [], told)
 
 
 def go_on(folder: Path, machine: dict[str, Any], data: Path | None, logs: tuple[str, ...] = ()) -> None:
     """Go on with a run that stopped. Errors: ArchspecError"""
     run = opened(folder)
     if run.is_finished:
-        click.echo(f"{folder}: the run is finished; its weights are {run.weights}")
+        if os.environ.get("RANK", "0") == "0":
+            click.echo(f"{folder}: the run is finished; its weights are {run.weights}")
         return
     kept = run.settings()
     held = kept.pop("data")
@@ -112,11 +115,12 @@ def go_on(folder: Path, machine: dict[str, Any], data: Path | None, logs: tuple[
     folder_of_data = data or (Path(held) if held else None)
     job = prepare_job(graph, loaded.recipe, folder_of_data, execution, processes)
     check_data(run, job)
-    state = start(run, job, prepare_module(job))
-    said = resume(run, job, state)
-    if processes.is_first:
-        keep_settings(run, as_given(execution, chosen), folder_of_data)
-    _go(run, job, state, said, loggers(logs))
+    with claimed(run, processes):
+        state = start(run, job, prepare_module(job))
+        said = resume(run, job, state)
+        if processes.is_first:
+            keep_settings(run, as_given(execution, chosen), folder_of_data)
+        _go(run, job, state, said, loggers(logs))
 
 
 def as_given(execution: Execution, machine: dict[str, Any]) -> Execution:

@@ -17,6 +17,7 @@ import math
 import os
 import platform
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -125,6 +126,32 @@ def keep_settings(run: Run, execution: Execution, data: Path | None) -> None:
     """Keep how a run is executed, now and where it goes on without being told otherwise."""
     settings = {**execution.model_dump(), "data": str(data.resolve()) if data else None}
     write_file(run.folder / "execution.json", f"{json.dumps(settings, indent=1)}\n".encode())
+
+
+@contextmanager
+def claimed(run: Run, processes: Processes) -> Iterator[None]:
+    """While it lasts, no other command trains the run. Errors: RunError if one does"""
+    try:
+        import fcntl
+    except ImportError:  # Windows has no such locks
+        yield
+        return
+    if not processes.is_first:
+        yield
+        return
+    path = run.folder / ".lock"
+    with path.open("ab") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # it ends with the process, and workers do not have it
+        except (BlockingIOError, PermissionError):
+            hint = "wait for it, or end it; a run that is begun anew has a folder of its own"
+            raise RunError(f"{run.folder}: another process trains this run", hint) from None
+        except OSError:  # a file system without locks
+            pass
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def seal(run: Run, loaded: Loaded) -> None:

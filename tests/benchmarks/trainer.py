@@ -107,9 +107,9 @@ def input_pipeline(pairwise: Pairwise) -> None:
         pairwise("input pipeline without it / torchvision's reference", ours_plain, theirs, rounds=5)
 
 
-def by_hand(job: Job, model: nn.Module, batches: list[Any]) -> None:
+def by_hand(job: Job, model: nn.Module, batches: list[Any], optimizer: torch.optim.Optimizer | None = None) -> None:
     """The loop one would write for the same recipe."""
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4)
+    optimizer = optimizer or torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4)
     total = torch.zeros(())
     for batch in batches:
         pixels = job.floats(job.pipeline, batch.to(job.device))
@@ -137,37 +137,58 @@ def with_batches(job: Job, batches: list[Any]) -> Job:
     return Held(**{name: getattr(job, name) for name in job.__dataclass_fields__})
 
 
-def loop(pairwise: Pairwise) -> None:
-    """The loop beside a bare one, on a stub network and on ResNet-20; the null ratio is bare beside bare."""
+def job_of(spec: Any, batch: int, steps: int) -> tuple[Job, nn.Module]:
+    """A job of so many steps whose batches are at hand, and its network."""
     settings = {
         "optimizer": "{op: sgd, lr: 0.1, momentum: 0.9, weight_decay: 0.0005, lr_in_velocity: false}",
         "schedule": "{op: cosine, to: 0}",
         "evaluate": "{}",
+        "batch": f"{{size: {batch}, last: drop}}",
+        "length": f"{steps} steps",
+        "data.train": "1280",
     }
-    for what, spec, batch, steps in (
-        ("stub", archspec.load(text=STUB), 64, 400),
-        ("ResNet-20", "resnet-cifar", 128, 4),
-    ):
-        more = {"batch": f"{{size: {batch}, last: drop}}", "length": f"{steps} steps", "data.train": "1280"}
-        recipe = load_recipe("quick", {**settings, **more}).recipe
-        job = prepare_job(archspec.compile(spec), recipe, None, Execution(log_every=50))
-        batches = held(job, min(steps, 10))
-        job = with_batches(job, batches)
-        module = prepare_module(job)
-        many = [batches[k % len(batches)] for k in range(steps)]
+    recipe = load_recipe("quick", settings).recipe
+    job = prepare_job(archspec.compile(spec), recipe, None, Execution(log_every=50))
+    return with_batches(job, held(job, 10)), prepare_module(job)
 
-        def ours(job: Job = job, module: nn.Module = module) -> None:
-            for _ in train(job, fresh(job, copy.deepcopy(module))):
-                pass
 
-        def bare(job: Job = job, module: nn.Module = module, many: list[Any] = many) -> None:
-            by_hand(job, copy.deepcopy(module).train(), many)
+def loop(pairwise: Pairwise) -> None:
+    """The loop beside a bare one, on a stub network and on ResNet-20; the null ratio is bare beside bare."""
+    steps = 400
+    job, module = job_of(archspec.load(text=STUB), 64, steps)
+    batches = [batch for _, groups in job.steps(0) for _, batch in groups]
 
-        def again(job: Job = job, module: nn.Module = module, many: list[Any] = many) -> None:
-            by_hand(job, copy.deepcopy(module).train(), many)
+    def ours() -> None:
+        for _ in train(job, fresh(job, copy.deepcopy(module))):
+            pass
 
-        pairwise(f"loop / bare loop, {steps} steps of {what}", ours, bare, rounds=9)
-        pairwise(f"  null: bare loop / bare loop, {what}", again, bare, rounds=9)
+    def bare() -> None:
+        by_hand(job, copy.deepcopy(module).train(), batches)
+
+    pairwise(f"loop / bare loop, {steps} steps of a stub", ours, bare, rounds=9)
+    pairwise("  null: bare loop / bare loop, stub", lambda: bare(), bare, rounds=9)
+    resnet(pairwise)
+
+
+def resnet(pairwise: Pairwise) -> None:
+    """One step at a time by turns, since this takes long enough for the machine to change its mind."""
+    rounds = 60
+    job, module = job_of("resnet-cifar", 128, 2 * rounds)
+    batches = [batch for _, groups in job.steps(0) for _, batch in groups]
+    records = train(job, fresh(job, copy.deepcopy(module)))
+    models = [copy.deepcopy(module).train() for _ in range(3)]
+    optimizers = [torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4) for model in models]
+
+    def ours() -> None:
+        while next(records).kind != "step":
+            pass
+
+    def bare(number: int) -> Callable[[], None]:
+        waiting = iter(batches * 2)
+        return lambda: by_hand(job, models[number], [next(waiting)], optimizers[number])
+
+    pairwise("loop / bare loop, a step of ResNet-20", ours, bare(0), rounds=rounds)
+    pairwise("  null: bare loop / bare loop, ResNet-20", bare(1), bare(2), rounds=rounds)
 
 
 def ten_crop(pairwise: Pairwise) -> None:

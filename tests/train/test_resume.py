@@ -19,7 +19,8 @@ from archspec.train.checkpoint import read_tensors, write_tensors
 from archspec.train.exact import recalibrated
 from archspec.train.loop import train
 from archspec.train.norms import norms_of
-from archspec.train.run import Run, record, resume, start
+from archspec.train.processes import Processes
+from archspec.train.run import Run, claimed, record, resume, start
 from tests.train.small import new_run, small_job, small_state, write_small
 
 
@@ -243,3 +244,24 @@ def test_run_that_is_asked_to_stop_at_any_time_goes_on(whole, tmp_path):
         pending += state.pending
     assert pending >= 2
     assert_same(whole, run)
+
+
+def test_run_is_trained_by_one_command_at_a_time(tmp_path):
+    run = new_run(tmp_path / "run")
+    spec, recipe = write_small(tmp_path)
+    folder = tmp_path / "other"
+    line = command(spec, "-r", recipe, "--out", folder, "--recipe-set", "length=4000 steps", "--log-every", 1)
+    process = subprocess.Popen(line, stdout=subprocess.DEVNULL)
+    try:
+        wait_for(folder, 3)
+        before = (folder / "metrics.jsonl").stat().st_size
+        with pytest.raises(RunError, match="another process trains this run"), claimed(Run(folder), Processes()):
+            pass
+        assert (folder / "metrics.jsonl").stat().st_size >= before
+    finally:
+        process.kill()
+        process.wait()
+    for one in (Run(folder), run):
+        with claimed(one, Processes()):
+            assert (one.folder / ".lock").exists()
+        assert not (one.folder / ".lock").exists()
