@@ -125,6 +125,11 @@ def public_name(target: Any) -> str:
     return ""
 
 
+def plain(function: Any) -> Any:
+    """The form of a function that is written to files: its attribute `plain`, if it has one, of the same arguments."""
+    return getattr(function, "plain", function)
+
+
 def argument_names(function: Callable[..., Any]) -> list[str]:
     """The names of a function's arguments; none where Python does not know them."""
     try:

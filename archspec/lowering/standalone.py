@@ -17,7 +17,7 @@ from torch import fx
 from archspec.errors import BuildError
 from archspec.graph.graph import Graph
 from archspec.lowering.carried import carried_source, imported_names, needed, needs_future
-from archspec.lowering.emitter import Construction, Emitter, argument_names, emit, public_name
+from archspec.lowering.emitter import Construction, Emitter, argument_names, emit, plain, public_name
 from archspec.lowering.module import STANDALONE, class_name
 
 Value = fx.Node
@@ -133,7 +133,7 @@ class Standalone:
             if node.op == "call_module":
                 name = public_name(self.training.constructions[str(node.target)].cls)
             else:
-                name = public_name(node.target) if node.op == "call_function" else "torch."
+                name = public_name(plain(node.target)) if node.op == "call_function" else "torch."
             module, _, short = name.rpartition(".")
             if name.startswith(("torch.", "builtins.")):
                 continue
@@ -310,7 +310,7 @@ class Standalone:
     # Writing.
 
     def _function_name(self, target: Any) -> str:
-        name = public_name(target)
+        name = public_name(plain(target))
         if name.startswith("torch.nn.functional."):
             return "F." + name.rpartition(".")[2]
         if name.startswith("torch.nn."):

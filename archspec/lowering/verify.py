@@ -13,6 +13,7 @@ from archspec.errors import BuildError
 from archspec.graph.graph import Graph
 from archspec.lowering.emitter import emit
 from archspec.lowering.module import class_name
+from archspec.ops.form import plain_forms
 
 BATCH = 2
 
@@ -67,7 +68,7 @@ def _check_shapes(outputs: tuple[torch.Tensor, ...], graph: Graph, training: boo
 
 def _evaluates(trial: nn.Module, graph: Graph, inputs: list[torch.Tensor], source: str) -> str:
     trial.eval()
-    with torch.no_grad(), _blamed(trial, graph, inputs, training=False):
+    with torch.no_grad(), plain_forms(), _blamed(trial, graph, inputs, training=False):
         outputs = as_tuple(trial(*inputs))
     with torch.no_grad():
         text = _check_shapes(outputs, graph, training=False)

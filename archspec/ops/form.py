@@ -1,0 +1,28 @@
+"""Which form of a function runs: a swift one, or the plain one that model.py is written with."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import torch
+
+_plain = ContextVar("plain", default=False)
+
+
+@contextmanager
+def plain_forms() -> Iterator[None]:
+    """While it lasts, plain forms run, whose bits are those of model.py."""
+    token = _plain.set(True)
+    try:
+        yield
+    finally:
+        _plain.reset(token)
+
+
+def runs_plain(x: torch.Tensor) -> bool:
+    """Whether the plain form is due: it is wished, or torch looks into the function, or x is no common tensor."""
+    looked = torch.compiler.is_compiling() or torch.compiler.is_exporting() or torch.jit.is_tracing()  # type: ignore
+    if looked or _plain.get():
+        return True
+    transformed = torch._C._are_functorch_transforms_active() or torch.autograd.forward_ad._current_level >= 0
+    return transformed or type(x) is not torch.Tensor or x.device.type not in ("cpu", "cuda")

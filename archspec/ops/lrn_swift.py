@@ -1,0 +1,143 @@
+"""Local response normalisation across channels, several times as fast as torch's outside torch.compile."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from archspec.ops.form import runs_plain
+from archspec.ops.lrn import local_response_norm as plain
+
+AT_ONCE = 2**18
+"""Numbers that are worked on at once on a CPU: what it writes is still near when it is read again."""
+HALF = (torch.float16, torch.bfloat16)
+Settings = tuple[int, float, float, float, int]
+"""`size`, `alpha`, `beta`, `k` and `groups`."""
+
+
+def local_response_norm(x: Tensor, size: int, alpha: float, beta: float, k: float, groups: int = 1) -> Tensor:
+    """x / (k + alpha * sum of squares)^beta, the sum over `size` channels around each, within its group.
+
+    Shape: N x C x H x W, unchanged. Sums are taken in float32 at least. The backward keeps the input alone.
+    Where torch looks into a function, as torch.compile and torch.export do, it sees `archspec.ops.lrn`.
+    """
+    if runs_plain(x) or not x.numel():
+        return plain(x, size, alpha, beta, k, groups)
+    found: Tensor = _Norm.apply(x, (size, alpha, beta, k, groups))  # type: ignore[no-untyped-call]
+    return found
+
+
+local_response_norm.plain = plain  # type: ignore[attr-defined]
+
+
+class _Norm(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, settings: Settings) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.settings = settings
+        wide = _laid_out(x, x)
+        y = torch.empty_like(wide)
+        for part, out, squares in _parts(settings, wide, y):
+            torch.mul(part, _power(squares.sums(), settings[2]), out=out)
+        return y.to(x.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (x,) = ctx.saved_tensors
+        return (_differentiable if torch.is_grad_enabled() else _gradient)(gradient, x, ctx.settings), None
+
+
+def _gradient(gradient: Tensor, x: Tensor, settings: Settings) -> Tensor:
+    """g / s^beta - 2 * alpha * beta * x * (sum of g * x / s^(beta + 1)), where s is what x is divided by."""
+    _, alpha, beta, _, _ = settings
+    wide = _laid_out(x, x)
+    found = torch.empty_like(wide)
+    products: _Window | None = None
+    for part, slope, out, squares in _parts(settings, wide, _laid_out(gradient, x), found):
+        products = products or _Window(part, settings[0], 0.0)
+        products.count = len(part)
+        sums = squares.sums()
+        kept = _power(sums, beta).mul_(slope)
+        torch.mul(kept, part, out=products.inside).div_(sums)
+        torch.addcmul(kept, part, products.sums(), value=-2.0 * alpha * beta, out=out)
+    return found.to(x.dtype)
+
+
+def _differentiable(gradient: Tensor, x: Tensor, settings: Settings) -> Tensor:
+    """The gradient as a function that has one itself."""
+    (found,) = torch.autograd.grad(plain(x, *settings), x, gradient, create_graph=True)
+    return found
+
+
+def _laid_out(tensor: Tensor, like: Tensor) -> Tensor:
+    """A tensor in float32 at least, without gaps, its channels last or not as another one's."""
+    last = like.is_contiguous(memory_format=torch.channels_last) and not like.is_contiguous()
+    wide = tensor.float() if tensor.dtype in HALF else tensor
+    return wide.contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
+
+
+def _parts(settings: Settings, *tensors: Tensor) -> Iterator[Any]:
+    """Views of tensors, part by part, N x channels of a group x places, and what the first one's squares sum to."""
+    size, alpha, _, k, groups = settings
+    views = [_view(tensor, groups) for tensor in tensors]
+    first = views[0]
+    count = len(first) if first.is_cuda else max(1, AT_ONCE // first[0].numel())
+    squares = _Window(first[:count], size, k / size)
+    base = first.new_full((), k / size)
+    for start in range(0, len(first), count):
+        parts = [view[start : start + count] for view in views]
+        squares.count = len(parts[0])
+        torch.addcmul(base, parts[0], parts[0], value=alpha, out=squares.inside)
+        yield *parts, squares
+
+
+def _view(tensor: Tensor, groups: int) -> Tensor:
+    images, channels, height, width = tensor.shape
+    if tensor.is_contiguous():
+        return tensor.view(images * groups, channels // groups, height * width)
+    return tensor.permute(0, 2, 3, 1).view(-1, channels // groups, 1)
+
+
+class _Window:
+    """Sums over the channels around each, in memory that serves one part after another."""
+
+    def __init__(self, like: Tensor, size: int, outside: float) -> None:
+        """For parts up to the shape of `like`; beyond the first and the last channel are channels of one value."""
+        self.size, self.count, self.channels = size, len(like), like.shape[1]
+        shape = (self.count, self.channels + size - 1, like.shape[2])
+        self.padded = like.new_full(shape, outside)
+        self.pairs, self.totals = torch.empty_like(self.padded), torch.empty_like(self.padded)
+
+    @property
+    def inside(self) -> Tensor:
+        """What is summed."""
+        return self.padded[: self.count].narrow(1, self.size // 2, self.channels)
+
+    def sums(self) -> Tensor:
+        """The sums, from pairs of neighbours; all of it is one row of numbers, so that steps are as long as can be."""
+        if self.size == 1:
+            return self.inside
+        step, reach = self.padded.shape[2], (self.size - 1) * self.padded.shape[2]
+        row = self.padded[: self.count].view(-1)
+        length = len(row) - reach
+        pairs = torch.add(row[:-step], row[step:], out=self.pairs.view(-1)[: len(row) - step])
+        found = self.totals.view(-1)[:length]
+        terms = [pairs[k * step :][:length] for k in range(0, self.size - 1, 2)]
+        if self.size % 2:
+            terms.append(row[reach:])
+        if len(terms) == 1:
+            found.copy_(terms[0])
+        else:
+            torch.add(terms[0], terms[1], out=found)
+        for term in terms[2:]:
+            found.add_(term)
+        return self.totals[: self.count].narrow(1, 0, self.channels)
+
+
+def _power(sums: Tensor, beta: float) -> Tensor:
+    """sums^-beta; roots are faster than powers."""
+    if beta == 0.75:
+        root = sums.rsqrt()
+        return root.mul_(root.sqrt())
+    return sums.rsqrt() if beta == 0.5 else sums.pow(-beta)
