@@ -40,9 +40,10 @@ def evaluate(
     from archspec.errors import RunError, did_you_mean
     from archspec.train.evaluate import together
     from archspec.train.execution import Execution
+    from archspec.train.learnt import job_to_test, trained
     from archspec.train.machine import applied
     from archspec.train.processes import join, leave
-    from archspec.train.run import job_to_test, opened, trained
+    from archspec.train.run import opened
 
     processes, device = join(device)
     given = {"device": device, "precision": precision, "workers": workers, "test_batch": test_batch}

@@ -21,7 +21,8 @@ def predict(run: str, images: tuple[str, ...], protocol: str | None, top: int, d
     from archspec.parts.dataset.folder import decoded
     from archspec.train.evaluate import answer_to
     from archspec.train.execution import Execution
-    from archspec.train.run import job_without_data, opened, trained
+    from archspec.train.learnt import job_without_data, trained
+    from archspec.train.run import opened
 
     found = opened(Path(run))
     job = job_without_data(found, Execution(device=device))

@@ -21,22 +21,12 @@ from archspec.recipe.document import Loaded
 from archspec.registry import RECIPE_PARTS
 from archspec.train.execution import Execution
 from archspec.train.job import Job, prepare_job, prepare_module
+from archspec.train.learnt import check_data, keep_learnt
 from archspec.train.loop import Record, train
 from archspec.train.processes import Processes, join, leave
-from archspec.train.run import (
-    Run,
-    begin,
-    check_data,
-    claimed,
-    keep_learnt,
-    keep_settings,
-    opened,
-    record,
-    resume,
-    save_start,
-    seal,
-    start,
-)
+from archspec.train.recorder import record, save_start
+from archspec.train.resume import resume, start
+from archspec.train.run import Run, begin, claimed, keep_settings, opened, seal
 from archspec.train.state import State, is_over
 
 
@@ -66,15 +56,16 @@ def loggers(names: tuple[str, ...]) -> list[Logger]:
 
 def go_train(command: Command) -> None:
     """Begin a run and train. Errors: ArchspecError"""
-    restarts = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
-    if restarts and command.folder is not None and (command.folder / "recipe.yaml").exists():
-        go_on(command.folder, command.machine, command.data, command.logs)  # torchrun starts the same command again
-        return
     if int(os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0")) and command.folder is None:
         hint = "name the run's folder: --out FOLDER"
         raise RunError("torchrun may start this run again, which then must find its folder", hint)
     told = loggers(command.logs)
     execution, processes = _joined(command.machine)
+    again = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))  # torchrun starts the same command again
+    folder = command.folder
+    if folder is not None and processes.from_first(lambda: bool(again) and (folder / "recipe.yaml").exists()):
+        go_on(folder, command.machine, command.data, command.logs)
+        return
     job = prepare_job(command.graph, command.loaded.recipe, command.data, execution, processes)
     module = prepare_module(
         job,
@@ -89,6 +80,7 @@ def go_train(command: Command) -> None:
         made = begin(command.folder, command.graph, command.loaded, given, command.data)
         keep_learnt(made, job)
     run = processes.told(made)[0]
+    _check_folder(run, processes)
     with claimed(run, processes):
         state = start(run, job, module)
         if command.weights.file:
@@ -96,6 +88,13 @@ def go_train(command: Command) -> None:
         if processes.is_first:
             seal(run, command.loaded)
         _go(run, job, state, [], told)
+
+
+def _check_folder(run: Run, processes: Processes) -> None:
+    """Errors: RunError if a process does not see the folder that the first one has made"""
+    if not all(processes.told(run.folder.is_dir())):
+        hint = "with several machines, the run's folder is on a disk that all of them have"
+        raise RunError(f"{run.folder}: not every process sees it", hint)
 
 
 def go_on(folder: Path, machine: dict[str, Any], data: Path | None, logs: tuple[str, ...] = ()) -> None:
@@ -151,7 +150,7 @@ def _go(run: Run, job: Job, state: State, said: list[str], told: list[Logger]) -
     show = Progress(job, state) if job.processes.is_first else None
     if show:
         show.say(f"{job.graph.name} by {job.recipe.name} in {run.folder}")
-        for line in said:
+        for line in [*said, *_idle(job)]:
             show.say(line)
 
     try:
@@ -173,6 +172,16 @@ def _go(run: Run, job: Job, state: State, said: list[str], told: list[Logger]) -
             click.echo(f"stopped at step {state.step:,} of {job.total:,}: archspec train --resume {run.folder}")
     if stopped and not is_over(state, job):
         sys.exit(128 + stopped[0])
+
+
+def _idle(job: Job) -> list[str]:
+    """What there is to say of processes that have nothing to do."""
+    group, batch, world = job.recipe.batch.group, job.recipe.batch.size, job.processes.world
+    groups = world if group is None else -(-batch // group)
+    if groups >= world:
+        return []
+    some = "1 group" if groups == 1 else f"{groups} groups"
+    return [f"a batch has {some}, so {world - groups} of {world} processes have nothing to do"]
 
 
 class Progress:

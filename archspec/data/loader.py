@@ -1,7 +1,8 @@
-"""Groups made ready by worker processes. Nothing depends on how many there are."""
+"""What worker processes make ready. Nothing depends on how many there are."""
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -28,12 +29,14 @@ class Presented:
         bad: list[str] = []
         for epoch, index, repeat in group.presentations:
             try:
-                found.append(self._image(epoch, index, repeat))
-                targets.append(self.images.target(index))
+                image, target = self._image(epoch, index, repeat), self.images.target(index)
             except DataError as error:
                 if not self.skip:
                     raise
                 bad.append(error.message)
+                continue
+            found.append(image)
+            targets.append(target)
         sizes = {(image.height, image.width) for image in found}
         if len(sizes) > 1:
             shown = " and ".join(f"{h}x{w}" for h, w in sorted(sizes)[:2])
@@ -77,7 +80,7 @@ def loaded(make: Callable[[Any], Any], keys: Iterable[Any], workers: int, pin: b
         sampler=keys,
         num_workers=workers,
         collate_fn=_same,
-        worker_init_fn=_one_thread,
+        worker_init_fn=_begin,
         generator=torch.Generator(),  # else torch's own is drawn from
         prefetch_factor=4,
         pin_memory=pin,
@@ -98,5 +101,6 @@ def _same(made: Any) -> Any:
     return made
 
 
-def _one_thread(worker: int) -> None:
+def _begin(worker: int) -> None:
     torch.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process hears of it too, and ends its workers

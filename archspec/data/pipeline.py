@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,6 +36,15 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.targets)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """With arrays for all but the pixels: from one process to another, each tensor is an open file."""
+        small = {name: [one.numpy() for one in getattr(self, name)] for name in ("drawn", "marks")}
+        return {**self.__dict__, **small, "targets": self.targets.numpy()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        small = {name: [torch.from_numpy(one) for one in state[name]] for name in ("drawn", "marks")}
+        self.__dict__.update({**state, **small, "targets": torch.from_numpy(state["targets"])})
 
     def pin_memory(self) -> Batch:
         """In memory from which a device reads while the program goes on; torch's loader asks for it by this name."""

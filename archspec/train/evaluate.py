@@ -17,7 +17,7 @@ from archspec.part import Evaluation
 from archspec.train.job import Job
 from archspec.train.shard import gathered, whole
 from archspec.train.state import freeze_norms
-from archspec.train.views import Viewed, Viewing, pipeline_of, view_count, views_of
+from archspec.train.views import Viewed, at_once, viewing_of, views_of
 
 Answer = Callable[[Tensor], Tensor]
 """Images, N x 3 x H x W -> scores, N x classes."""
@@ -34,6 +34,8 @@ def answering(job: Job, module: nn.Module, protocol: Evaluation) -> Answer:
         from archspec.api import build
 
         wide = build(job.graph, passes="fully-convolutional", dtype=job.dtype).to(job.device)
+        if job.execution.channels_last:
+            wide = wide.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         with torch.no_grad():
             held = {key: whole(value) for key, value in module.state_dict().items()}
             for key, value in wide.state_dict().items():
@@ -64,46 +66,38 @@ def combined(scores: Tensor, how: str) -> Tensor:
 
 
 @torch.no_grad()
-def answers(job: Job, modules: Sequence[nn.Module], protocol: Evaluation) -> Iterator[tuple[Tensor, Tensor, list[str]]]:
+def answers(job: Job, module: nn.Module, protocol: Evaluation) -> Iterator[tuple[Tensor, Tensor, list[str]]]:
     """For some test images at a time: answers, images x classes, their targets, and what is wrong with those left out.
 
-    Each process takes its share of the images. Several networks answer together by the mean of their answers.
+    Each process takes its share of the images; the shares have as many times to within one.
     """
-    images = job.test
-    pipeline, start = pipeline_of(job, protocol)
-    skip = job.execution.on_bad_image == "skip"
-    viewing = Viewing(protocol, images, job.recipe.seed, skip, pipeline, start)
-    most = job.execution.test_batch
-    at_once = max(1, most // max(1, view_count(viewing)))
-    mine = range(job.processes.rank, len(images), job.processes.world)
-    keys = [list(mine[k : k + at_once]) for k in range(0, len(mine), at_once)]
-    was = [module.training for module in modules]
-    for module in modules:
-        module.eval()
-    asked = [answering(job, module, protocol) for module in modules]
+    viewing, pipeline = viewing_of(job, protocol)
+    count = at_once(job, viewing)
+    mine = range(job.processes.rank, len(job.test), job.processes.world)
+    keys = [list(mine[k : k + count]) for k in range(0, len(mine), count)]
+    training = module.training
+    answer = answering(job, module.eval(), protocol)
+    # Images of all sizes come, and to look for the fastest way for each would take longest of all.
+    looked_for = torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = looked_for and not protocol.fully_convolutional
     try:
-        with gathered(modules):
+        with gathered(module):
             for viewed in loaded(viewing, keys, job.execution.workers, job.device.type == "cuda"):
-                found = [_answer(job, answer, viewed, pipeline, protocol, most) for answer in asked]
-                if viewed.targets or viewed.bad:
-                    yield (
-                        torch.stack(found).mean(0),
-                        torch.tensor(viewed.targets, dtype=torch.int64).to(job.device),
-                        viewed.bad,
-                    )
+                scores = _answer(job, answer, viewed, pipeline, protocol)
+                yield scores, torch.tensor(viewed.targets, dtype=torch.int64).to(job.device), viewed.bad
     finally:
-        for module, training in zip(modules, was, strict=True):
-            module.train(training)
-            freeze_norms(module)
+        torch.backends.cudnn.benchmark = looked_for
+        module.train(training)
+        freeze_norms(module)
 
 
-def _answer(job: Job, answer: Answer, viewed: Viewed, pipeline: Pipeline, protocol: Evaluation, most: int) -> Tensor:
+def _answer(job: Job, answer: Answer, viewed: Viewed, pipeline: Pipeline, protocol: Evaluation) -> Tensor:
     if not viewed.targets:
         return torch.zeros(0, job.classes, device=job.device)
     scores: Tensor | None = None
     for places, batch in zip(viewed.places, viewed.batches, strict=True):
         pixels = job.floats(pipeline, batch.to(job.device))
-        found = torch.cat([answer(part) for part in torch.split(pixels, most)])
+        found = torch.cat([answer(part) for part in torch.split(pixels, job.execution.test_batch)])
         if scores is None:
             scores = found.new_zeros(len(viewed.targets), viewed.views, found.shape[1])
         rows, columns = torch.tensor(places).to(job.device, non_blocking=True).unbind(1)
@@ -125,7 +119,7 @@ def together(asked: Sequence[tuple[Job, nn.Module, Evaluation]]) -> dict[str, An
     for job, module, protocol in asked:
         if job.test.fingerprint != first.test.fingerprint or list(job.test.classes) != list(first.test.classes):
             raise RunError("the runs are tested on other images or classes, so they cannot answer together")
-        rows = [(*nothing, []), *answers(job, [module], protocol)]
+        rows = [(*nothing, []), *answers(job, module, protocol)]
         scores, here = torch.cat([row[0] for row in rows]), torch.cat([row[1] for row in rows])
         bad = max(bad, sum(len(row[2]) for row in rows))
         total = scores if total is None else total + scores
@@ -148,24 +142,23 @@ def together(asked: Sequence[tuple[Job, nn.Module, Evaluation]]) -> dict[str, An
 @torch.no_grad()
 def answer_to(job: Job, module: nn.Module, protocol: Evaluation, image: Image, name: str) -> Tensor:
     """The answer to one image: a value for each class. Errors: DataError"""
-    pipeline, start = pipeline_of(job, protocol)
-    viewing = Viewing(protocol, job.test, job.recipe.seed, False, pipeline, start)
+    viewing, pipeline = viewing_of(job, protocol)
     viewed = viewing.together([(views_of(image, name, viewing, 0), 0)], [])
-    return _answer(job, answering(job, module.eval(), protocol), viewed, pipeline, protocol, job.execution.test_batch)[
-        0
-    ]
+    return _answer(job, answering(job, module.eval(), protocol), viewed, pipeline, protocol)[0]
 
 
 def evaluate(
-    job: Job, modules: Sequence[nn.Module], protocol: Evaluation, stop: Callable[[], bool] = lambda: False
+    job: Job, module: nn.Module, protocol: Evaluation, stop: Callable[[], bool] = lambda: False
 ) -> dict[str, Any]:
     """The metrics of a protocol on the test images, over all processes. Every process calls it at the same time.
 
-    Errors: Interrupted if it is stopped, which one process alone can be
+    Errors: Interrupted if any process is to stop
     """
+    viewing, _ = viewing_of(job, protocol)
+    turns = -(-(len(job.test) // job.processes.world) // at_once(job, viewing))  # that all processes have
     rows = torch.zeros(len(job.recipe.metrics) + 1, 2, dtype=torch.float64, device=job.device)
-    for scores, targets, bad in answers(job, modules, protocol):
-        if job.processes.world == 1 and stop():
+    for turn, (scores, targets, bad) in enumerate(answers(job, module, protocol)):
+        if turn < turns and job.processes.any(stop()):
             raise Interrupted
         for row, metric in zip(rows, job.recipe.metrics, strict=False):
             total, count = metric.count(scores, targets)

@@ -9,8 +9,8 @@ import torch
 
 from archspec.data.loader import Presented, loaded
 from archspec.data.stream import run
-from archspec.train.job import Job
-from archspec.train.norms import norms_of
+from archspec.train.job import Job, no_images
+from archspec.train.norms import is_synced, norms_of
 from archspec.train.shard import gathered
 from archspec.train.state import State
 
@@ -60,11 +60,12 @@ def _measure(
     make = Presented(job.train, job.pipeline, job.recipe.seed, job.execution.on_bad_image == "skip")
     mine = job.processes
     keys = run(job.stream, job.total, job.total + steps, job.recipe.batch.group, mine.rank, mine.world)
-    with gathered([state.module]):
+    with gathered(state.module):
         for batch in loaded(make, keys, job.execution.workers):
-            if len(batch):
+            if len(batch) or is_synced(job):
                 with job.cast():
-                    state.module(job.floats(job.pipeline, batch.to(job.device)))
+                    state.module(job.floats(job.pipeline, batch.to(job.device)) if len(batch) else no_images(job, 0))
+            if len(batch):
                 torch._foreach_add_(sums, stats)
                 groups.add_(1)
     mine.sum_all([*sums, groups])

@@ -30,8 +30,10 @@ class Gradients:
         self.left: list[int] = []
         """How many gradients each bucket waits for."""
         self.sent: list[tuple[Tensor, Any]] = []
-        for parameter in self.bucket_of:
+        self.hooks = [
             parameter.register_post_accumulate_grad_hook(self._ready)  # type: ignore[no-untyped-call]
+            for parameter in self.bucket_of
+        ]
 
     def before_backward(self, is_last: bool) -> None:
         """Before each backward pass of a step, and whether it is the last of this process."""
@@ -62,6 +64,11 @@ class Gradients:
                 [gradient(p) for p in bucket], [part.view(p.shape) for p, part in zip(bucket, parts, strict=True)]
             )
         self.is_last, self.sent = False, []
+
+    def rest(self) -> None:
+        """Once there are no more steps."""
+        for hook in self.hooks:
+            hook.remove()
 
 
 def gradient(parameter: nn.Parameter) -> Tensor:

@@ -123,6 +123,9 @@ def prepare_job(
     together = processes or Processes()
     check_shard(execution, together)
     device = usable_device(execution.device)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)  # else what pins memory opens the first one too
+        device = torch.device("cuda", torch.cuda.current_device())
     height, width = image_size(graph)
     if recipe.data.needs_folder and data is None:
         message = f"the recipe's data `{recipe.data.op}` is read from a folder, and none is named"
@@ -205,10 +208,16 @@ def _check_size(job: Job, height: int, width: int) -> None:
         raise RunError(message, f"a recipe for images of this size, or -i {job.graph.inputs[0].name}=3x{found}")
 
 
+def no_images(job: Job, count: int) -> Tensor:
+    """What the network reads, of no images, or of black ones."""
+    return torch.zeros(count, *job.graph.inputs[0].shape.dims, device=job.device, dtype=job.dtype)
+
+
 def prepare_module(job: Job, **options: Any) -> nn.Module:
     """The network of a job on its device, in training mode, with first values drawn from the recipe's seed."""
     module = build(job.graph, seed=job.recipe.seed, freeze=job.recipe.optimizer.freeze, dtype=job.dtype, **options)
     module.to(job.device)
+    job.processes.spread([*module.parameters(), *module.buffers()])
     if job.execution.channels_last:
         module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if job.execution.shard:

@@ -52,7 +52,8 @@ def train(job: Job, state: State, stop: Callable[[], bool] = lambda: False) -> I
                 break
     except Interrupted:  # the tests of this step are done when the run goes on
         pass
-    update.rest()
+    finally:
+        update.rest()
 
 
 def ended(job: Job, state: State) -> Iterator[Record]:
@@ -93,7 +94,7 @@ def tested(job: Job, state: State, stop: Callable[[], bool]) -> Iterator[Record]
     with averaged(state), recalibrated(job, state) if last else nullcontext():
         for name, protocol in job.recipe.evaluate.items():
             if last or name in regular:
-                found[name] = evaluate(job, [state.module], protocol, stop)
+                found[name] = evaluate(job, state.module, protocol, stop)
         if last:
             state.final = copied(state.module)
         if job.recipe.select is not None:

@@ -8,10 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from archspec.train.job import Job
 from archspec.train.processes import Processes
 
 
@@ -19,6 +21,11 @@ def norms_of(module: nn.Module) -> list[_BatchNorm]:
     """The batch norms that keep running statistics."""
     found = (one for one in module.modules() if isinstance(one, _BatchNorm))
     return [one for one in found if one.track_running_stats and one.running_mean is not None]
+
+
+def is_synced(job: Job) -> bool:
+    """Whether batch norms take statistics over all processes, each of which then has to pass through them."""
+    return job.processes.world > 1 and job.recipe.batch.group is None
 
 
 class GroupedNorms:
@@ -78,11 +85,15 @@ class _Sum(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, value: Tensor) -> Tensor:
-        return Processes(0, 2).sum(value.clone())
+        found = value.clone()
+        dist.all_reduce(found)
+        return found
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        return Processes(0, 2).sum(gradient.contiguous().clone())
+        found = gradient.contiguous().clone()
+        dist.all_reduce(found)
+        return found
 
 
 def _summed(value: Tensor) -> Tensor:

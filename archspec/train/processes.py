@@ -61,9 +61,9 @@ class Processes:
         """What every process says."""
         if self.world == 1:
             return [value]
-        found: list[Any] = [None] * self.world
-        dist.all_gather_object(found, value)
-        return found
+        name = f"told/{next(_turns)}"
+        _put(f"{name}/{self.rank}", pickle.dumps(value))
+        return [pickle.loads(_get(f"{name}/{rank}")) for rank in range(self.world)]
 
     def any(self, mine: bool) -> bool:
         """Whether it is so for any process; every process asks at the same time."""
@@ -79,7 +79,7 @@ class Processes:
     def from_first(self, make: Callable[[], Made]) -> Made:
         """What the first process makes; the others wait for it as long as it takes.
 
-        A collective call would wait for some minutes only. Errors: those of the first process, on all
+        Errors: those of the first process, on all
         """
         if self.world == 1:
             return make()
@@ -88,16 +88,20 @@ class Processes:
             try:
                 made = make()
             except Exception as error:
-                _store().set(name, pickle.dumps(error))
+                _put(name, pickle.dumps(error))
                 raise
-            _store().set(name, pickle.dumps(made))
+            _put(name, pickle.dumps(made))
             return made
-        while not _store().check([name]):
-            time.sleep(0.05)
-        found = pickle.loads(_store().get(name))
+        found = pickle.loads(_get(name))
         if isinstance(found, Exception):
             raise found
         return found  # type: ignore[no-any-return]
+
+    def spread(self, tensors: list[Tensor]) -> None:
+        """Give every process what the first one's tensors hold."""
+        if self.world > 1:
+            for tensor in tensors:
+                dist.broadcast(tensor.detach(), 0)
 
 
 def is_first_to_tell() -> bool:
@@ -108,6 +112,25 @@ def is_first_to_tell() -> bool:
         return bool(_store().add("told", 1) == 1)
     except Exception:  # whatever is wrong with the store, the error is to be told
         return True
+
+
+CHUNK = 2**22
+"""Bytes that the store takes at once; it refuses some more."""
+
+
+def _put(name: str, data: bytes) -> None:
+    """Leave something for the other processes, however long it takes them to come for it."""
+    pieces = [data[start : start + CHUNK] for start in range(0, len(data), CHUNK)]
+    for number, piece in enumerate(pieces):
+        _store().set(f"{name}/piece {number}", piece)
+    _store().set(name, str(len(pieces)))
+
+
+def _get(name: str) -> bytes:
+    """What a process has left, or will leave. A collective call would wait for some minutes only."""
+    while not _store().check([name]):
+        time.sleep(0.01)
+    return b"".join(_store().get(f"{name}/piece {number}") for number in range(int(_store().get(name))))
 
 
 @cache
@@ -145,5 +168,6 @@ def join(device: str) -> tuple[Processes, str]:
     if not dist.is_initialized():
         backend = "nccl" if device.startswith("cuda") else "gloo"
         rank = int(os.environ["RANK"])
-        dist.init_process_group(backend, store=_store(), rank=rank, world_size=world)
+        own = torch.device(device) if backend == "nccl" else None
+        dist.init_process_group(backend, store=_store(), rank=rank, world_size=world, device_id=own)
     return Processes(dist.get_rank(), dist.get_world_size()), device

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +28,8 @@ def check_shard(execution: Execution, processes: Processes) -> None:
         raise RunError("--shard shares a network out among processes, and here is one", hint)
     if execution.shard and execution.precision == "fp16":
         raise RunError("--shard does not go with --precision fp16, whose scale would differ", "--precision bf16")
+    if execution.shard and execution.channels_last:
+        raise RunError("--shard does not go with --channels-last: torch shares out contiguous weights alone")
 
 
 def shard(module: nn.Module, processes: Processes, device: torch.device) -> None:
@@ -39,6 +42,7 @@ def shard(module: nn.Module, processes: Processes, device: torch.device) -> None
     fully_shard(module, mesh=mesh)
     for part in _shared_out(module):
         part.set_gradient_divide_factor(1.0)
+        part.set_force_sum_reduction_for_comms(True)  # gloo has no sum that scales
 
 
 def _shared_out(module: nn.Module) -> list[FSDPModule]:
@@ -46,9 +50,9 @@ def _shared_out(module: nn.Module) -> list[FSDPModule]:
 
 
 @contextmanager
-def gathered(modules: Sequence[nn.Module]) -> Iterator[None]:
-    """While it lasts, every process has the whole networks, and their forward passes need no other process."""
-    parts = [part for module in modules for part in _shared_out(module)]
+def gathered(module: nn.Module) -> Iterator[None]:
+    """While it lasts, every process has the whole network, and a forward pass gathers nothing from the others."""
+    parts = _shared_out(module)
     for part in parts:
         part.set_reshard_after_forward(False, recurse=False)
         part.unshard()
@@ -57,7 +61,8 @@ def gathered(modules: Sequence[nn.Module]) -> Iterator[None]:
     finally:
         for part in parts:
             part.reshard()
-            part.set_reshard_after_forward(True, recurse=False)
+            # The outermost, torch's default, stays for the backward pass.
+            part.set_reshard_after_forward(cast(nn.Module, part) is not module, recurse=False)
 
 
 def whole(tensor: Tensor) -> Tensor:
@@ -93,3 +98,6 @@ class ShardedGradients:
         """After all passes: what had no part in the loss has a gradient of 0, and so decays."""
         for parameter in self.parameters:
             gradient(parameter)
+
+    def rest(self) -> None:
+        """Once there are no more steps."""

@@ -73,8 +73,8 @@ def freeze_norms(module: nn.Module) -> None:
 
 
 def copied(module: nn.Module) -> dict[str, Tensor]:
-    """The whole weights of a network, as they are now; every process calls it at the same time."""
-    return {key: whole(value.detach()).clone() for key, value in module.state_dict().items()}
+    """The whole weights of a network, as they are now, in the machine's memory; every process calls it at once."""
+    return {key: whole(value.detach()).cpu().clone() for key, value in module.state_dict().items()}
 
 
 def tensors_of(state: State) -> dict[str, Tensor]:
@@ -125,7 +125,7 @@ def restore(state: State, numbers: dict[str, Any], tensors: dict[str, Tensor], f
             kind, _, rest = name.partition(".")
             place = place_of(name)
             if kind == "average":
-                state.average[rest] = like(value, place).to(place.device)
+                state.average[rest] = torch.empty_like(place, dtype=value.dtype).copy_(like(value, place))
             elif kind == "optimizer":
                 ours = value if value.dim() == 0 else torch.empty_like(place, dtype=value.dtype)
                 state.optimizer.state[place][name.rpartition(".")[2]] = ours.copy_(like(value, ours))

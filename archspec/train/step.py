@@ -13,8 +13,8 @@ from archspec.data.pipeline import Batch
 from archspec.draw import Draw, seed_of
 from archspec.errors import DataError
 from archspec.train.gradients import Gradients
-from archspec.train.job import Job
-from archspec.train.norms import GroupedNorms, norms_of, synchronise
+from archspec.train.job import Job, no_images
+from archspec.train.norms import GroupedNorms, is_synced, norms_of, synchronise
 from archspec.train.phases import at_step, factor
 from archspec.train.shard import ShardedGradients
 from archspec.train.state import State
@@ -27,13 +27,10 @@ class Update:
         """`look` is called between the gradients and the update of each step."""
         self.job, self.state, self.look = job, state, look
         self.parameters = [p for group in state.optimizer.param_groups for p in group["params"]]
-        several, group = job.processes.world > 1, job.recipe.batch.group
         self.norms: GroupedNorms | None = None
-        self.has_synced = several and group is None
-        """Whether batch norms take statistics over all processes, each of which then has to pass through them."""
-        if self.has_synced:
+        if is_synced(job):
             synchronise(norms_of(state.module))
-        elif job.is_grouped or several:
+        elif job.is_grouped or job.processes.world > 1:
             self.norms = GroupedNorms(norms_of(state.module))
         sharded = job.execution.shard
         self.gradients = (
@@ -41,7 +38,7 @@ class Update:
         )
         # Static shapes: else kernels depend on which shapes came first, and a resumed run differs in the last digit.
         self.forward = torch.compile(state.module, dynamic=False) if job.execution.compile else state.module
-        self.heard: list[Tensor] = []
+        self.heard: list[Heard] = []
         """For each of the last two steps, how many processes had been told to stop."""
 
     def __call__(self, step: int, groups: list[tuple[int, Batch]], stopping: bool = False) -> float:
@@ -79,13 +76,17 @@ class Update:
 
     @property
     def is_asked_to_stop(self) -> bool:
-        """Whether any process had been told to stop before the last step but one; all are of one mind."""
-        return len(self.heard) > 1 and bool(self.heard[0])
+        """Whether any process had been told to stop before the last step but one; all are of one mind.
+
+        Of the last step, a GPU may not know yet, and to wait for it would keep the two from working at once.
+        """
+        return len(self.heard) > 1 and self.heard[0].read() > 0
 
     def rest(self) -> None:
         """Leave the network as it was, once there are no more steps."""
         if self.norms is not None:
             self.norms.rest()
+        self.gradients.rest()
 
     def _weight(self, targets: list[Tensor], stopping: bool) -> Any:
         """What the targets of all processes weigh."""
@@ -95,14 +96,14 @@ class Update:
         message = torch.full((2,), float(stopping), dtype=torch.float64, device=self.job.device)
         message[0] = mine
         weight, stops = self.job.processes.sum(message).unbind()
-        self.heard = [*self.heard[-1:], stops]
+        self.heard = [*self.heard[-1:], Heard(stops)]
         return weight
 
     def _empty_passes(self, step: int, passes: int) -> int:
         """How many passes without images are due, where passes are work that all processes do together."""
         if self.job.execution.shard:
             return self.job.passes(step) - passes
-        return int(self.has_synced and not passes)
+        return int(is_synced(self.job) and not passes)
 
     def _loss(self, step: int, number: int, batch: Batch) -> Tensor:
         """The loss of a group, a sum over its images."""
@@ -122,10 +123,8 @@ class Update:
 
     def _no_loss(self) -> Tensor:
         """A pass that changes nothing, for what the processes do together in it."""
-        count = 0 if self.has_synced else 2  # batch norm by itself refuses a single value
-        pixels = torch.zeros(count, *self.job.graph.inputs[0].shape.dims, device=self.job.device, dtype=self.job.dtype)
-        with self.job.cast():
-            outputs = self.forward(pixels)
+        with self.job.cast():  # of two images, since batch norm by itself refuses a single value
+            outputs = self.forward(no_images(self.job, 0 if is_synced(self.job) else 2))
         total: Any = sum(one.sum() for one in (outputs if isinstance(outputs, tuple) else (outputs,)))
         return total * 0.0  # type: ignore[no-any-return]
 
@@ -147,6 +146,24 @@ class Update:
             scaler.update()
         else:
             optimizer.step()
+
+
+class Heard:
+    """A number on its way from a device."""
+
+    def __init__(self, value: Tensor) -> None:
+        self.event: torch.cuda.Event | None = None
+        self.value = value
+        if value.is_cuda:
+            self.value = torch.empty((), dtype=value.dtype, pin_memory=True).copy_(value, non_blocking=True)
+            self.event = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            self.event.record()
+
+    def read(self) -> float:
+        """Waits for what was asked of the device before the number, and for nothing after it."""
+        if self.event is not None:
+            self.event.synchronize()
+        return float(self.value)
 
 
 def mixed(job: Job, pixels: Tensor, target: Tensor, key: tuple[object, ...]) -> tuple[Tensor, Tensor]:

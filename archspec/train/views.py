@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
 
 from archspec.data.means import fitted
 from archspec.data.pipeline import Batch, Pipeline, batched
@@ -25,6 +29,23 @@ class Viewed:
     batches: list[Batch]
     views: int
     bad: list[str]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """With all pixels in one tensor: from one process to another, each tensor is an open file."""
+        pixels = [batch.pixels for batch in self.batches]
+        flat = torch.cat([one.reshape(-1) for one in pixels]) if pixels else torch.zeros(0, dtype=torch.uint8)
+        rest = [{**batch.__getstate__(), "pixels": tuple(batch.pixels.shape)} for batch in self.batches]
+        return {**self.__dict__, "batches": rest, "flat": flat}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        flat, rest = state.pop("flat"), state.pop("batches")
+        parts = torch.split(flat, [math.prod(one["pixels"]) for one in rest])
+        batches = []
+        for one, part in zip(rest, parts, strict=True):
+            batch = Batch.__new__(Batch)
+            batch.__setstate__({**one, "pixels": part.view(one["pixels"])})
+            batches.append(batch)
+        self.__dict__.update(state, batches=batches)
 
     def pin_memory(self) -> Viewed:
         """In memory from which a device reads while the program goes on; torch's loader asks for it by this name."""
@@ -93,11 +114,18 @@ def pipeline_of(job: Job, protocol: Evaluation) -> tuple[Pipeline, int]:
     return Pipeline(transforms, [known[id(transform)] for transform in transforms]), len(own)
 
 
-def view_count(viewing: Viewing) -> int:
-    """How many views an image has."""
+def viewing_of(job: Job, protocol: Evaluation) -> tuple[Viewing, Pipeline]:
+    """What makes the views of a protocol, and the transforms whose work on floats is left."""
+    pipeline, start = pipeline_of(job, protocol)
+    skip = job.execution.on_bad_image == "skip"
+    return Viewing(protocol, job.test, job.recipe.seed, skip, pipeline, start), pipeline
+
+
+def at_once(job: Job, viewing: Viewing) -> int:
+    """How many images have as many views as go into one forward pass."""
     for index in range(min(len(viewing.images), 8)):
         try:
-            return len(viewing._views(index))
+            return max(1, job.execution.test_batch // len(viewing._views(index)))
         except DataError:
             continue
-    return 1
+    return job.execution.test_batch

@@ -203,7 +203,7 @@ def ten_crop(pairwise: Pairwise) -> None:
         job.test.image(index)
 
     def ours() -> None:
-        for _ in answers(job, [module], recipe.evaluate["ten"]):
+        for _ in answers(job, module, recipe.evaluate["ten"]):
             pass
 
     @torch.no_grad()

@@ -60,7 +60,7 @@ def test_without_more_than_a_spec_it_trains_on_drawn_shapes(tmp_path):
     names = {path.name for path in folder.iterdir()}
     assert names == {
         "spec.yaml", "recipe.yaml", "execution.json", "environment.json", "data.safetensors", "metrics.jsonl",
-        "checkpoints", "weights.safetensors",
+        "checkpoints", "weights.safetensors", ".lock",
     }  # fmt: skip
     assert "runs/resnet-cifar-2" in good("train", "resnet-cifar", *SHORT), "each run has a folder of its own"
     again = good("train", "--resume", folder)

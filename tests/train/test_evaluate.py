@@ -1,5 +1,7 @@
 """Protocols against answers worked out by hand."""
 
+import io
+import pickle
 from dataclasses import replace
 
 import pytest
@@ -14,6 +16,7 @@ from archspec.parts.protocol.crops import FullyConvolutional, TenCrop, TenRandom
 from archspec.parts.protocol.whole import Whole
 from archspec.train.evaluate import answers, combined, evaluate, together
 from archspec.train.job import prepare_module
+from archspec.train.views import viewing_of
 from tests.train.small import small_job, small_state
 
 SIMPLE = {"prepare": "[]", "normalize": "[]", "augment": "[]", "select": "last", "batch.group": "14"}
@@ -57,7 +60,7 @@ def floats(job):
 
 
 def answered(job, module, protocol):
-    return torch.cat([scores for scores, _, _ in answers(job, [module], protocol)])
+    return torch.cat([scores for scores, _, _ in answers(job, module, protocol)])
 
 
 def test_ten_crops_by_hand(job, module):
@@ -69,7 +72,7 @@ def test_ten_crops_by_hand(job, module):
         expected = torch.stack([model(c).softmax(1) for c in (*crops, *(crop.flip(3) for crop in crops))]).mean(0)
     found = answered(job, module, TenCrop(size=12))
     assert torch.allclose(found, expected, atol=1e-12)
-    values = evaluate(job, [module], TenCrop(size=12))
+    values = evaluate(job, module, TenCrop(size=12))
     targets = torch.tensor([job.test.target(k) for k in range(20)])
     assert values["top1_error"] == float((expected.argmax(1) != targets).double().mean())
     assert values["top5_error"] == 1 - float((expected.topk(5).indices == targets[:, None]).any(1).double().mean())
@@ -79,6 +82,23 @@ def test_views_in_several_passes_change_nothing(job, module):
     small = replace(job, execution=job.execution.model_copy(update={"test_batch": 3}))
     protocol = TenCrop(size=12)
     assert torch.allclose(answered(job, module, protocol), answered(small, module, protocol), atol=1e-12)
+
+
+@pytest.mark.parametrize("protocol", [TenCrop(size=12), FullyConvolutional(shorter=[16, 20, 24], mirror=True)])
+def test_worker_processes_change_nothing(job, module, protocol):
+    """Views of several sizes come in one tensor, which is one open file, and are taken apart again."""
+    several = replace(job, execution=job.execution.model_copy(update={"workers": 2}))
+    assert torch.equal(answered(several, module, protocol), answered(job, module, protocol))
+    viewing, _ = viewing_of(job, protocol)
+    viewed = viewing([0, 1, 2])
+    sent = []
+
+    class Counting(pickle.Pickler):
+        def persistent_id(self, one):
+            return sent.append(one) if isinstance(one, torch.Tensor) else None
+
+    Counting(io.BytesIO()).dump(viewed)
+    assert len(sent) == 1 and len(viewed.batches) == (1 if isinstance(protocol, TenCrop) else 3)
 
 
 def test_random_crops_are_the_same_every_time(job, module):
@@ -131,14 +151,14 @@ def test_several_networks_answer_together(job, module):
 def test_network_is_as_it_was_afterwards(job, module):
     module.train()
     before = {key: value.clone() for key, value in module.state_dict().items()}
-    evaluate(replace(job, test=job.test.images), [module], Whole())
+    evaluate(replace(job, test=job.test.images), module, Whole())
     assert module.training and module.bn1.training
     assert all(torch.equal(value, before[key]) for key, value in module.state_dict().items())
 
 
 def test_image_that_is_too_small_is_named(job, module):
     with pytest.raises(DataError, match=r"test shape 0: a crop of 18x18 .* does not fit in an image of 16x20"):
-        evaluate(job, [module], TenCrop(size=18))
+        evaluate(job, module, TenCrop(size=18))
 
 
 def test_bad_images_are_left_out_and_counted(job, module, tmp_path):
@@ -151,7 +171,7 @@ def test_bad_images_are_left_out_and_counted(job, module, tmp_path):
     images = ImageFolder().images("test", tmp_path, (12, 12))
     here = replace(job, test=images)
     with pytest.raises(DataError, match=r"c1/1\.png: an empty file"):
-        evaluate(here, [module], Whole())
+        evaluate(here, module, Whole())
     here = replace(here, execution=job.execution.model_copy(update={"on_bad_image": "skip"}))
-    found = evaluate(here, [module], Whole())
+    found = evaluate(here, module, Whole())
     assert found["bad_images"] == 2 and found["top1_error"] in [k / 4 for k in range(5)]

@@ -105,6 +105,17 @@ def test_running_statistics_move_once_a_step_by_the_mean_over_groups():
     assert int(state.module.bn1.num_batches_tracked) == 1 and state.module.bn1.momentum == 0.1
 
 
+def test_network_is_itself_again_however_training_ends():
+    """Batch norm's momentum is 1 while groups are counted."""
+    job = small_job()
+    state = small_state(job)
+    records = train(job, state)
+    next(records)
+    assert state.module.bn1.momentum == 1.0
+    records.close()
+    assert state.module.bn1.momentum == 0.1
+
+
 def test_weights_of_losses_can_be_set_and_an_output_left_out():
     losses = {}
     for weights in ("{}", "{aux1: 0}", "{aux1: 1.3}"):

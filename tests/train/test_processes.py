@@ -11,17 +11,21 @@ import pytest
 import torch
 import torch.distributed as dist
 from click.testing import CliRunner
+from litdata.streaming.writer import BinaryWriter
 from torch import multiprocessing, nn
 
 from archspec.cli.app import cli
 from archspec.data.pipeline import batched
 from archspec.errors import DataError, RunError
+from archspec.parts.dataset.litdata import LitData
 from archspec.train.checkpoint import read_tensors
 from archspec.train.job import prepare_module
 from archspec.train.loop import Record, train
 from archspec.train.norms import norms_of, synchronise
 from archspec.train.processes import Processes, join, leave
-from archspec.train.run import Run, record, resume, start
+from archspec.train.recorder import record
+from archspec.train.resume import resume, start
+from archspec.train.run import Run
 from archspec.train.shard import held
 from archspec.train.step import Update
 from tests.train.small import new_run, small_job, small_state, write_small
@@ -57,6 +61,9 @@ def work(rank: int, port: int, folder: str) -> None:
     found = {name: trained(settings, processes) for name, settings in SCENES.items()}
     found["shards"] = {name: trained(settings, processes, shard=True) for name, settings in SCENES.items()}
     found["shares"] = shares(processes)
+    found["precisions"] = {precision: losses(processes, precision) for precision in ("fp32", "bf16")}
+    found["samples"] = samples(Path(folder) / "shards")
+    found["stopped in a test"] = stopped_in_a_test(processes)
     found["checkpoint"] = from_shards(processes, Path(folder) / "run")
     found["stopped"] = stopped_by_one(processes)
     found["made"] = processes.from_first(lambda: f"by {rank}"), told_by_first(processes)
@@ -76,6 +83,36 @@ def shares(processes: Processes) -> tuple[int, int]:
     """How many numbers of the parameters this process holds, of how many."""
     module = prepare_module(small_job(None, processes, shard=True))
     return sum(held(p).numel() for p in module.parameters()), sum(p.numel() for p in module.parameters())
+
+
+def losses(processes: Processes, precision: str) -> list[float]:
+    """Of training in shards, three steps."""
+    job = small_job({"length": "3 steps"}, processes, precision=precision, shard=True, log_every=1)
+    return [one.values["train.loss"] for one in train(job, small_state(job)) if one.kind == "train"]
+
+
+def write_samples(folder: Path) -> None:
+    """Seven samples in shards of litdata."""
+    cache = BinaryWriter(str(folder / "train"), chunk_bytes=100)
+    for number in range(7):
+        cache.add_item(number, {"image": b"x" * 30, "target": number})
+    cache.done()
+    cache.merge(1)
+    (folder / "classes.txt").write_text("\n".join("abcdefg"))
+
+
+def samples(folder: Path) -> tuple[int, int]:
+    """How many samples there are, and the target of the last one."""
+    images = LitData().images("train", folder, (8, 8))
+    return len(images), images.target(6)
+
+
+def stopped_in_a_test(processes: Processes) -> tuple[int, bool]:
+    """The step, and whether its tests are still to be done, when one process is told to stop in its first test."""
+    job = small_job({"evaluate.test.every": "3 steps"}, processes, test_batch=2)
+    state = small_state(job)
+    list(train(job, state, lambda: processes.rank == 1 and state.step == 3))
+    return state.step, state.pending
 
 
 def from_shards(processes: Processes, folder: Path) -> list[str]:
@@ -143,6 +180,7 @@ def synced_norm(rank: int) -> list[torch.Tensor]:
 def both(tmp_path_factory) -> list[dict]:
     """What two processes found."""
     folder = tmp_path_factory.mktemp("two")
+    write_samples(folder / "shards")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -180,6 +218,22 @@ def test_synchronised_norm_is_the_norm_of_all_images(both):
 def test_each_process_holds_its_share(both):
     (mine, all_of_it), (other, _) = both[0]["shares"], both[1]["shares"]
     assert mine + other == all_of_it and abs(mine - other) < 0.3 * all_of_it
+
+
+def test_shards_in_single_and_half_precision(both):
+    for precision, most in (("fp32", 1e-5), ("bf16", 0.05)):
+        job = small_job({"length": "3 steps"}, precision=precision, log_every=1)
+        alone = [one.values["train.loss"] for one in train(job, small_state(job)) if one.kind == "train"]
+        for one in both:
+            assert one["precisions"][precision] == pytest.approx(alone, rel=most)
+
+
+def test_each_process_sees_all_samples_of_litdata(both):
+    assert [one["samples"] for one in both] == [(7, 6)] * 2
+
+
+def test_all_stop_in_a_test_when_one_is_told_to(both):
+    assert [one["stopped in a test"] for one in both] == [(3, True)] * 2
 
 
 def test_run_goes_on_from_shards_in_one_process(both, tmp_path):

@@ -48,22 +48,27 @@ class Files:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.classes = sorted(entry.name for entry in folder.iterdir() if entry.is_dir())
-        self.paths: list[str] = []
-        self.targets: list[int] = []
+        import numpy as np
+
+        paths: list[bytes] = []
+        targets: list[int] = []
         for number, name in enumerate(self.classes):
             found = sorted(images_below(folder, name))
             if not found:
                 raise DataError(f"{folder / name}: holds no images", f"suffixes: {', '.join(sorted(SUFFIXES))}")
-            self.paths += found
-            self.targets += [number] * len(found)
+            paths += map(os.fsencode, found)
+            targets += [number] * len(found)
         if not self.classes:
             raise DataError(f"{folder}: holds no folders of classes", "one folder per class, with images in it")
+        # Arrays, since each worker process would make a copy of all the objects in a list.
+        self.paths, self.targets = np.array(paths), np.array(targets, np.int32)
 
     @cached_property
     def fingerprint(self) -> str:
         """Of the paths and sizes of all files, and of the content of some, evenly over all."""
         found = hashlib.sha256()
-        for number, path in enumerate(self.paths):
+        for number in range(len(self)):
+            path = self.path(number)
             found.update(f"{path}\0{os.path.getsize(self.folder / path)}\0".encode())
             if number % (1 + len(self.paths) // SAMPLED) == 0:
                 found.update((self.folder / path).read_bytes())
@@ -73,13 +78,17 @@ class Files:
         return len(self.paths)
 
     def target(self, index: int) -> int:
-        return self.targets[index]
+        return int(self.targets[index])
+
+    def path(self, index: int) -> str:
+        """From the folder."""
+        return os.fsdecode(self.paths[index])
 
     def name(self, index: int) -> str:
-        return str(self.folder / self.paths[index])
+        return str(self.folder / self.path(index))
 
     def image(self, index: int) -> Image:
-        return decoded(self.folder / self.paths[index])
+        return decoded(self.folder / self.path(index))
 
 
 def images_below(folder: Path, inside: str) -> list[str]:

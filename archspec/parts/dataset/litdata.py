@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,11 @@ class Shards:
         self.index = (folder / "index.json").read_bytes()
         self._opened: dict[int, Any] = {}
         self._last: tuple[int, dict[str, Any]] = (-1, {})
-        self.count = len(self._dataset())
+        self._dataset()
+        try:  # not len(...): under torchrun, litdata tells of one process's share
+            self.count = sum(int(chunk["chunk_size"]) for chunk in json.loads(self.index)["chunks"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{folder / 'index.json'}: is no index of shards: {error}") from None
 
     @property
     def fingerprint(self) -> str:
