@@ -269,6 +269,9 @@ class Log(Protocol):
 class Logger(Part, kind="logger"):
     """Sends the records of a run somewhere. It is chosen on the command line and is no part of a recipe."""
 
+    def check(self) -> None:
+        """Errors: RunError if it cannot be used here, before anything is begun"""
+
     def open(self, folder: Path, step: int) -> Log:
         """For a run in a folder that goes on from a step, 0 if it is new; what was told of later ones is void.
 

@@ -55,6 +55,8 @@ def evaluate(
         job = job_to_test(run, execution, Path(data) if data else None, processes)
         found.append((name, job, trained(run, job)))
     first = found[0][1].recipe.evaluate
+    if not first:
+        raise RunError(f"the recipe of {found[0][0]} names no protocol to test by")
     results = {}
     for protocol in names or first:
         for name, job, _ in found:

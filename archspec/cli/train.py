@@ -42,7 +42,14 @@ def execution_options(command: Any) -> Any:
 @click.option("--data", type=click.Path(), default=None, metavar="FOLDER", help="Of the recipe's dataset.")
 @click.option("--out", type=click.Path(), default=None, metavar="FOLDER", help="Of the run; unsaid, runs/NAME-N.")
 @click.option("--resume", type=click.Path(), default=None, metavar="FOLDER", help="Go on with a run that stopped.")
-@click.option("--log", "logs", multiple=True, metavar="LOGGER", help="Tell the records to it too, such as tensorboard.")
+@click.option(
+    "--log",
+    "--logger",
+    "logs",
+    multiple=True,
+    metavar="LOGGER",
+    help="Tell the records to it too, such as tensorboard.",
+)
 @weights_options
 @execution_options
 def train(

@@ -15,6 +15,7 @@ import click
 
 from archspec.cli.options import WeightsOptions
 from archspec.errors import RunError, did_you_mean
+from archspec.graph.canonical import spec_hash
 from archspec.graph.graph import Graph
 from archspec.part import Logger
 from archspec.recipe.document import Loaded
@@ -50,7 +51,9 @@ def loggers(names: tuple[str, ...]) -> list[Logger]:
     for name in names:
         if name not in registry:
             raise RunError(f"there is no logger `{name}`", did_you_mean(name, registry, "loggers"))
-        found.append(cast(type[Logger], registry[name])())
+        logger = cast(type[Logger], registry[name])()
+        logger.check()
+        found.append(logger)
     return found
 
 
@@ -64,6 +67,7 @@ def go_train(command: Command) -> None:
     again = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))  # torchrun starts the same command again
     folder = command.folder
     if folder is not None and processes.from_first(lambda: bool(again) and (folder / "recipe.yaml").exists()):
+        _check_same(Run(folder), command)
         go_on(folder, command.machine, command.data, command.logs)
         return
     job = prepare_job(command.graph, command.loaded.recipe, command.data, execution, processes)
@@ -88,6 +92,14 @@ def go_train(command: Command) -> None:
         if processes.is_first:
             seal(run, command.loaded)
         _go(run, job, state, [], told)
+
+
+def _check_same(run: Run, command: Command) -> None:
+    """Errors: RunError if a folder holds another run than a command begins"""
+    recipe = run.recipe().recipe
+    mine = (spec_hash(command.graph), command.loaded.recipe.hash, command.loaded.recipe.seed)
+    if mine != (spec_hash(run.graph()), recipe.hash, recipe.seed):
+        raise RunError(f"{run.folder}: exists already, and holds another run", "name another folder")
 
 
 def _check_folder(run: Run, processes: Processes) -> None:
@@ -159,6 +171,11 @@ def _go(run: Run, job: Job, state: State, said: list[str], told: list[Logger]) -
                 show(one)
         bad = sum(job.processes.told(state.bad_images))
         leave()
+    except RuntimeError as error:
+        for sign, message, hint in LOST:
+            if sign in str(error):
+                raise RunError(message, f"{hint}; go on: archspec train --resume {run.folder}") from error
+        raise
     finally:
         for kind, handler in zip(kinds, before, strict=True):
             signal.signal(kind, handler)
@@ -172,6 +189,14 @@ def _go(run: Run, job: Job, state: State, said: list[str], told: list[Logger]) -
             click.echo(f"stopped at step {state.step:,} of {job.total:,}: archspec train --resume {run.folder}")
     if stopped and not is_over(state, job):
         sys.exit(128 + stopped[0])
+
+
+LOST = [
+    ("DataLoader worker", "a process that makes images ready has died", "most often memory ran out: fewer --workers"),
+    ("onnection closed by peer", "another process of this run is gone", "its own message says why"),
+    ("onnection reset by peer", "another process of this run is gone", "its own message says why"),
+]
+"""Words of torch for what happens around it, and what is told instead, with a hint."""
 
 
 def _idle(job: Job) -> list[str]:

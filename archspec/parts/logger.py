@@ -13,12 +13,16 @@ from archspec.part import Log, Logger
 class TensorBoard(Logger, op="tensorboard"):
     """Scalars for TensorBoard, in the folder `tensorboard` of the run; needs the extra `tensorboard`."""
 
-    def open(self, folder: Path, step: int) -> Log:
+    def check(self) -> None:
         try:
-            from torch.utils.tensorboard import SummaryWriter
+            import torch.utils.tensorboard  # noqa: F401
         except ImportError:
             message = "TensorBoard is not installed"
             raise RunError(message, 'pip install "archspec-nn[tensorboard]"') from None
+
+    def open(self, folder: Path, step: int) -> Log:
+        from torch.utils.tensorboard import SummaryWriter
+
         return _Scalars(SummaryWriter(folder / "tensorboard", purge_step=step + 1 if step else None))
 
 

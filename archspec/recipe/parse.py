@@ -130,7 +130,7 @@ def _field(hint: Any, value: Value, name: str, problems: list[Problem]) -> Any:
         }
         return BROKEN if any(item is BROKEN for item in entries.values()) else entries
     if origin is dict and isinstance(value, Mapping):
-        return {key: plain(item) for key, (_, item) in value.entries.items()}
+        return {key: data for key, (_, item) in value.entries.items() if (data := plain(item)) is not None}
     return plain(value)
 
 

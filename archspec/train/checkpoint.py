@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -17,6 +19,8 @@ from archspec.errors import RunError
 
 KEY = "archspec"
 """Of the small state in the header of a file."""
+SUM = "crc32"
+"""Of the checksum of all tensors in the small state."""
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str, Any]) -> None:
@@ -26,7 +30,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], header: Mapping[str
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            save_file(ready, temporary, {KEY: json.dumps(header, sort_keys=True)})
+            save_file(ready, temporary, {KEY: json.dumps({**header, SUM: _sum(ready)}, sort_keys=True)})
             mask = os.umask(0)
             os.umask(mask)
             os.chmod(temporary, 0o666 & ~mask)
@@ -56,9 +60,21 @@ def read_tensors(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     try:
         with safe_open(path, "pt") as file:
             header = json.loads((file.metadata() or {})[KEY])
-            return header, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            if header.pop(SUM) != _sum(tensors):
+                raise ValueError("its numbers are not those that were written")
+            return header, tensors
+    except FileNotFoundError:
+        raise RunError(f"{path}: no such file") from None
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise RunError(f"{path}: not a whole checkpoint: {str(error).splitlines()[0]}") from None
+
+
+def _sum(tensors: Mapping[str, Tensor]) -> str:
+    found = 0
+    for name in sorted(tensors):
+        found = zlib.crc32(tensors[name].reshape(-1).view(torch.uint8).numpy().data, zlib.crc32(name.encode(), found))
+    return f"{found:08x}"
 
 
 def sweep(folder: Path) -> None:

@@ -76,10 +76,10 @@ def read_folder(path: Path, empty: Empty = lambda name, size, dtype: torch.empty
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that it is read without other processes
             load(tensors, storage_reader=reader, no_dist=True)
-    except (Exception, CheckpointException) as error:
+    except (Exception, CheckpointException) as caught:
+        error: BaseException = caught
         if isinstance(error, CheckpointException):
-            reason = str(next(iter(error.failures.values()))[0])
-        else:
-            reason = f"{type(error).__name__}: {error}"
-        raise RunError(f"{path}: not a whole checkpoint: {reason.splitlines()[0]}") from None
+            error = next(iter(error.failures.values()))[0]
+        reason = (str(error).splitlines() or [""])[0].partition(". ")[0] or "damaged"
+        raise RunError(f"{path}: not a whole checkpoint: {reason}") from None
     return header, tensors

@@ -27,7 +27,7 @@ def first_not_finite(run: Run, job: Job, until: int) -> str:
     Every process calls it at the same time.
     """
     state = fresh(job, prepare_module(job))
-    checkpoint = newest(run, state)
+    checkpoint = newest(run, state, job.processes)
     if checkpoint is not None:
         restore(state, *checkpoint)
     told: list[str] = []

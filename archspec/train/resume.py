@@ -12,6 +12,7 @@ from archspec.graph.canonical import spec_hash
 from archspec.train.checkpoint import read_tensors, sweep
 from archspec.train.checkpoint_folder import read_folder
 from archspec.train.job import Job
+from archspec.train.processes import Processes
 from archspec.train.run import Run
 from archspec.train.state import State, fresh, places, restore
 
@@ -19,8 +20,13 @@ KEYS = {"step", "metrics", "seed", "spec_hash", "recipe_hash", "phase", "since_r
 """What the header of a checkpoint says."""
 
 
-def newest(run: Run, state: State, said: list[str] | None = None) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
-    """What the newest whole checkpoint holds for a state; those that are not whole are passed over, and said to be."""
+def newest(
+    run: Run, state: State, processes: Processes, said: list[str] | None = None
+) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
+    """What the newest checkpoint that is whole for all processes holds for a state.
+
+    Those that are not whole are passed over, and said to be. Every process calls it at the same time.
+    """
     place_of = places(state)
 
     def empty(name: str, size: torch.Size, dtype: torch.dtype) -> Tensor:
@@ -28,14 +34,18 @@ def newest(run: Run, state: State, said: list[str] | None = None) -> tuple[dict[
         return torch.empty_like(place, dtype=dtype) if place.shape == size else torch.empty(size, dtype=dtype)
 
     for path in run.checkpoints:
+        wrong = ""
         try:
             header, tensors = read_folder(path, empty) if path.is_dir() else read_tensors(path)
             if not isinstance(header, dict) or KEYS - header.keys():
-                raise RunError(f"{path}: not a whole checkpoint: its header lacks what a run needs")
-            return header, tensors
+                wrong = f"{path}: not a whole checkpoint: its header lacks what a run needs"
         except RunError as error:
-            if said is not None:
-                said.append(f"passed over: {error}")
+            wrong = str(error)
+        told = [one for one in processes.told(wrong) if one]
+        if not told:
+            return header, tensors
+        if said is not None:
+            said.append(f"passed over: {told[0]}")
     return None
 
 
@@ -49,7 +59,7 @@ def resume(run: Run, job: Job, state: State) -> list[str]:
     for folder in (run.folder, run.folder / "checkpoints"):
         sweep(folder)
     said: list[str] = []
-    found = newest(run, state, said)
+    found = newest(run, state, job.processes, said)
     job.processes.agree("checkpoint", f"step {found[0]['step']}" if found else "none")
     if found is None and run.checkpoints:
         hint = "to begin anew, remove the folder checkpoints"

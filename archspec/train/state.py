@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from archspec.errors import RunError
 from archspec.train.job import Job
 from archspec.train.norms import norms_of
 from archspec.train.parameter_groups import parameter_groups
@@ -53,10 +54,14 @@ def is_over(state: State, job: Job) -> bool:
 
 
 def fresh(job: Job, module: nn.Module) -> State:
-    """The state of a run that has not begun. Errors: SpecError of the optimizer's groups"""
+    """The state of a run that has not begun. Errors: SpecError of the optimizer's groups; RunError"""
     module.train()
     freeze_norms(module)
-    optimizer = job.recipe.optimizer.build(parameter_groups(job.recipe.optimizer, job.graph, module))
+    groups = parameter_groups(job.recipe.optimizer, job.graph, module)
+    if not groups:
+        why = "`optimizer.freeze` names all parameters" if job.recipe.optimizer.freeze else "it has no parameters"
+        raise RunError(f"{job.graph.name}: nothing is left to train: {why}")
+    optimizer = job.recipe.optimizer.build(groups)
     scaler = torch.amp.GradScaler(job.device.type) if job.execution.precision == "fp16" else None
     if scaler is not None:
         # Else a process without a group has no scale at its first step.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,13 +12,16 @@ from torch.nn import functional as F
 
 from archspec.data.pipeline import Batch
 from archspec.draw import Draw, seed_of
-from archspec.errors import DataError
+from archspec.errors import DataError, RunError
 from archspec.train.gradients import Gradients
 from archspec.train.job import Job, no_images
 from archspec.train.norms import GroupedNorms, is_synced, norms_of, synchronise
 from archspec.train.phases import at_step, factor
 from archspec.train.shard import ShardedGradients
 from archspec.train.state import State
+
+LARGEST = 1e38
+"""Of learning rates."""
 
 
 class Update:
@@ -51,7 +55,7 @@ class Update:
         # ResNet-20 took 1.07 times as long as one by hand, and takes 0.96 times.
         state.optimizer.zero_grad(set_to_none=True)
         state.phase = at_step(job.recipe.schedule, state.phase, step, job.calendar)
-        rate = job.recipe.optimizer.lr * factor(job.recipe.schedule, state.phase, step, job.calendar, job.total)
+        rate = rate_of(job, state, step)
         held = [(number, batch.to(job.device)) for number, batch in groups]
         weight = self._weight([batch.targets for _, batch in held], stopping)
         if any(not len(batch) for _, batch in held) and not float(weight):
@@ -123,8 +127,10 @@ class Update:
 
     def _no_loss(self) -> Tensor:
         """A pass that changes nothing, for what the processes do together in it."""
-        with self.job.cast():  # of two images, since batch norm by itself refuses a single value
-            outputs = self.forward(no_images(self.job, 0 if is_synced(self.job) else 2))
+        count = 0 if is_synced(self.job) else 2  # batch norm by itself refuses a single value
+        forward = self.forward if count else self.state.module  # the compiled pass is of batches that are not empty
+        with self.job.cast():
+            outputs = forward(no_images(self.job, count))
         total: Any = sum(one.sum() for one in (outputs if isinstance(outputs, tuple) else (outputs,)))
         return total * 0.0  # type: ignore[no-any-return]
 
@@ -146,6 +152,17 @@ class Update:
             scaler.update()
         else:
             optimizer.step()
+
+
+def rate_of(job: Job, state: State, step: int) -> float:
+    """The learning rate of a step. Errors: RunError if it is beyond all arithmetic of weights"""
+    try:
+        rate = job.recipe.optimizer.lr * factor(job.recipe.schedule, state.phase, step, job.calendar, job.total)
+    except OverflowError:
+        rate = math.inf
+    if not abs(rate) <= LARGEST:
+        raise RunError(f"the learning rate of step {step + 1:,} is {rate:.3g}", "a smaller optimizer.lr or schedule")
+    return rate
 
 
 class Heard:

@@ -291,6 +291,17 @@ def test_command_that_torchrun_starts_again_goes_on(tmp_path, monkeypatch):
     assert "goes on from step 16" in again.output and "finished:" in again.output, again.output
 
 
+def test_command_that_is_started_again_does_not_go_on_with_another_run(tmp_path, monkeypatch):
+    spec, recipe = write_small(tmp_path)
+    line = ["train", str(spec), "-r", str(recipe), "--out", str(tmp_path / "run"), "--recipe-set", "length=3 steps"]
+    assert "finished" in CliRunner().invoke(cli, line).output
+    (tmp_path / "run" / "weights.safetensors").unlink()
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+    for other in (["--seed", "5"], ["--recipe-set", "optimizer.lr=0.3"], ["-i", "image=3x13x13"]):
+        found = CliRunner().invoke(cli, [*line, *other])
+        assert "exists already, and holds another run" in str(found.exception), other
+
+
 def test_run_that_may_be_started_again_needs_a_folder(tmp_path, monkeypatch):
     spec, recipe = write_small(tmp_path)
     monkeypatch.setenv("TORCHELASTIC_MAX_RESTARTS", "3")

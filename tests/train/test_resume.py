@@ -23,7 +23,7 @@ from archspec.train.processes import Processes
 from archspec.train.recorder import record
 from archspec.train.resume import resume, start
 from archspec.train.run import Run, claimed
-from tests.train.small import new_run, small_job, small_state, write_small
+from tests.train.small import RECIPE, new_run, small_job, small_state, write_small
 
 
 class Killed(Exception):
@@ -154,7 +154,7 @@ def test_metrics_and_best_weights_that_are_gone_are_told(tmp_path):
         go(run)
     run.metrics.write_bytes(held)
     (run.folder / "best.safetensors").unlink()
-    with pytest.raises(RunError, match=r"best\.safetensors: not a whole checkpoint"):
+    with pytest.raises(RunError, match=r"best\.safetensors: no such file"):
         go(run)
 
 
@@ -266,3 +266,47 @@ def test_run_is_trained_by_one_command_at_a_time(tmp_path):
     for one in (Run(folder), run):
         with claimed(one, Processes()):
             pass
+
+
+def test_numbers_that_have_changed_in_a_checkpoint_are_noticed(whole, tmp_path):
+    run = new_run(tmp_path / "run")
+    go(run, (13,), to_the_end=False)
+    newest = run.checkpoints[0]
+    data = bytearray(newest.read_bytes())
+    data[-5] ^= 1
+    newest.write_bytes(data)
+    said = go(run)
+    assert "its numbers are not those that were written" in said[0] and said[1] == "goes on from step 6"
+    assert_same(whole, run)
+
+
+def test_weights_that_were_taken_away_are_made_again(tmp_path):
+    """By the last checkpoint: averaged, with exact statistics."""
+    run = new_run(tmp_path / "run")
+    found = []
+    for _ in range(2):
+        job = small_job({"select": "last"})
+        (run.folder / "recipe.yaml").write_text(RECIPE.replace("{metric: test.top1_error, best: lowest}", "last"))
+        state = start(run, job, small_state(job).module)
+        resume(run, job, state)
+        list(record(run, job, state, train(job, state)))
+        found.append(load_file(run.weights))
+        run.weights.unlink()
+    assert all(torch.allclose(value, found[1][key], atol=1e-6) for key, value in found[0].items())
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"optimizer.freeze": "['*']", "optimizer.groups": "[]"},
+            "nothing is left to train: `optimizer.freeze` names all parameters",
+        ),
+        ({"optimizer.lr": "1e305"}, "the learning rate of step 1 is"),
+        ({"schedule": "{op: step, every: 1 step, factor: 1e10}"}, "the learning rate of step 5 is"),
+    ],
+)
+def test_what_cannot_be_trained_is_told(settings, message):
+    job = small_job(settings)
+    with pytest.raises(RunError, match=message):
+        list(train(job, small_state(job)))
