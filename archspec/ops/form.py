@@ -19,10 +19,14 @@ def plain_forms() -> Iterator[None]:
         _plain.reset(token)
 
 
-def runs_plain(x: torch.Tensor) -> bool:
-    """Whether the plain form is due: it is wished, or torch looks into the function, or x is no common tensor."""
-    looked = torch.compiler.is_compiling() or torch.compiler.is_exporting() or torch.jit.is_tracing()  # type: ignore
-    if looked or _plain.get():
+def runs_plain(x: torch.Tensor, compiled: str = "") -> bool:
+    """Whether the plain form is due: it is wished, or torch looks into the function, or x is no common tensor.
+
+    torch.compile looks into it, unless x is on the device that is said.
+    """
+    if torch.compiler.is_exporting() or torch.jit.is_tracing():  # type: ignore
         return True
+    if torch.compiler.is_compiling():
+        return x.device.type != compiled
     transformed = torch._C._are_functorch_transforms_active() or torch.autograd.forward_ad._current_level >= 0
-    return transformed or type(x) is not torch.Tensor or x.device.type not in ("cpu", "cuda")
+    return _plain.get() or transformed or type(x) is not torch.Tensor or x.device.type not in ("cpu", "cuda")

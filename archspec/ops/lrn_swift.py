@@ -20,54 +20,74 @@ def local_response_norm(x: Tensor, size: int, alpha: float, beta: float, k: floa
     """x / (k + alpha * sum of squares)^beta, the sum over `size` channels around each, within its group.
 
     Shape: N x C x H x W, unchanged. Sums are taken in float32 at least. The backward keeps the input alone.
-    Where torch looks into a function, as torch.compile and torch.export do, it sees `archspec.ops.lrn`.
+    Exported, and compiled for other devices than the CPU, it is `archspec.ops.lrn`.
     """
-    if runs_plain(x) or not x.numel():
+    if runs_plain(x, "cpu") or not x.numel():
         return plain(x, size, alpha, beta, k, groups)
-    found: Tensor = _Norm.apply(x, (size, alpha, beta, k, groups))  # type: ignore[no-untyped-call]
+    found: Tensor = _norm(x, size, alpha, beta, k, groups)
     return found
 
 
 local_response_norm.plain = plain  # type: ignore[attr-defined]
 
 
-class _Norm(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, settings: Settings) -> Tensor:
-        ctx.save_for_backward(x)
-        ctx.settings = settings
-        wide = _laid_out(x, x)
-        y = torch.empty_like(wide)
-        for part, out, squares in _parts(settings, wide, y):
-            torch.mul(part, _power(squares.sums(), settings[2]), out=out)
-        return y.to(x.dtype)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        (x,) = ctx.saved_tensors
-        return (_differentiable if torch.is_grad_enabled() else _gradient)(gradient, x, ctx.settings), None
+@torch.library.custom_op("archspec::lrn", mutates_args=())
+def _norm(x: Tensor, size: int, alpha: float, beta: float, k: float, groups: int) -> Tensor:
+    """An operation of its own, for torch.compile too: what it fuses of the plain form takes twice as long."""
+    wide = _laid_out(x, x)
+    y = torch.empty_like(wide)
+    for part, out, squares in _parts((size, alpha, beta, k, groups), wide, y):
+        torch.mul(part, _power(squares.sums(), beta), out=out)
+    return _as(x, y)
 
 
-def _gradient(gradient: Tensor, x: Tensor, settings: Settings) -> Tensor:
+@torch.library.custom_op("archspec::lrn_gradient", mutates_args=())
+def _gradient(gradient: Tensor, x: Tensor, size: int, alpha: float, beta: float, k: float, groups: int) -> Tensor:
     """g / s^beta - 2 * alpha * beta * x * (sum of g * x / s^(beta + 1)), where s is what x is divided by."""
-    _, alpha, beta, _, _ = settings
     wide = _laid_out(x, x)
     found = torch.empty_like(wide)
     products: _Window | None = None
-    for part, slope, out, squares in _parts(settings, wide, _laid_out(gradient, x), found):
-        products = products or _Window(part, settings[0], 0.0)
+    for part, slope, out, squares in _parts((size, alpha, beta, k, groups), wide, _laid_out(gradient, x), found):
+        products = products or _Window(part, size, 0.0)
         products.count = len(part)
         sums = squares.sums()
         kept = _power(sums, beta).mul_(slope)
         torch.mul(kept, part, out=products.inside).div_(sums)
         torch.addcmul(kept, part, products.sums(), value=-2.0 * alpha * beta, out=out)
-    return found.to(x.dtype)
+    return _as(x, found)
 
 
-def _differentiable(gradient: Tensor, x: Tensor, settings: Settings) -> Tensor:
-    """The gradient as a function that has one itself."""
-    (found,) = torch.autograd.grad(plain(x, *settings), x, gradient, create_graph=True)
-    return found
+def _keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    tensors = [one for one in inputs if isinstance(one, Tensor)]
+    ctx.save_for_backward(*tensors)
+    ctx.settings = inputs[len(tensors) :]
+
+
+def _backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    (x,) = ctx.saved_tensors
+    return _gradient(gradient, x, *ctx.settings), *[None] * len(ctx.settings)
+
+
+def _backward_of_gradient(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
+    """By the plain form, which has gradients of every order."""
+    with torch.enable_grad():
+        gradient, x = (one if one.requires_grad else one.detach().requires_grad_() for one in ctx.saved_tensors)
+        (found,) = torch.autograd.grad(plain(x, *ctx.settings), x, gradient, create_graph=True)
+        both = torch.autograd.grad(found, (gradient, x), upstream, create_graph=True)
+    return *both, *[None] * len(ctx.settings)
+
+
+_norm.register_fake(lambda x, *settings: torch.empty_like(x))
+_norm.register_autograd(_backward, setup_context=_keep)
+_gradient.register_fake(lambda gradient, x, *settings: torch.empty_like(x))
+_gradient.register_autograd(_backward_of_gradient, setup_context=_keep)
+
+
+def _as(like: Tensor, found: Tensor) -> Tensor:
+    """What was found, in the type and the layout of another tensor."""
+    if found.dtype == like.dtype and found.stride() == like.stride():
+        return found
+    return torch.empty_like(like).copy_(found)
 
 
 def _laid_out(tensor: Tensor, like: Tensor) -> Tensor:

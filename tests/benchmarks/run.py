@@ -233,6 +233,13 @@ def trainer(name: str) -> None:
     part() if name == "gpu" else part(pairwise)
 
 
+def lrn() -> None:
+    sys.path.insert(0, str(ROOT))
+    from tests.benchmarks import lrn as part
+
+    part.lrn(pairwise)
+
+
 def process(*arguments: str) -> tuple[float, float]:
     """Seconds and peak MiB of a command."""
     began = time.perf_counter()
@@ -255,6 +262,7 @@ PARTS = {
     "input": lambda: trainer("input_pipeline"),
     "loop": lambda: trainer("loop"),
     "ten-crop": lambda: trainer("ten_crop"),
+    "lrn": lrn,
     "gpu": lambda: trainer("gpu"),
 }
 
