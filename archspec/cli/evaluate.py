@@ -41,14 +41,14 @@ def evaluate(
     from archspec.train.evaluate import together
     from archspec.train.execution import Execution
     from archspec.train.learnt import job_to_test, trained
-    from archspec.train.machine import applied
+    from archspec.train.machine import apply
     from archspec.train.processes import join, leave
     from archspec.train.run import opened
 
     processes, device = join(device)
     given = {"device": device, "precision": precision, "workers": workers, "test_batch": test_batch}
     execution = Execution.model_validate({**given, "on_bad_image": on_bad_image})
-    applied(execution)
+    apply(execution)
     found = []
     for name in runs:
         run = opened(Path(name))

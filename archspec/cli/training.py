@@ -142,9 +142,9 @@ def as_given(execution: Execution, machine: dict[str, Any]) -> Execution:
 def _joined(machine: dict[str, Any]) -> tuple[Execution, Processes]:
     processes, device = join(machine.get("device", "cpu"))
     execution = Execution(**{**machine, "device": device})
-    from archspec.train.machine import applied
+    from archspec.train.machine import apply
 
-    applied(execution)
+    apply(execution)
     return execution, processes
 
 

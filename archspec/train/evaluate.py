@@ -17,7 +17,7 @@ from archspec.part import Evaluation
 from archspec.train.job import Job
 from archspec.train.shard import gathered, whole
 from archspec.train.state import freeze_norms
-from archspec.train.views import Viewed, at_once, viewing_of, views_of
+from archspec.train.viewing import Viewed, at_once, viewing_of, views_of
 
 Answer = Callable[[Tensor], Tensor]
 """Images, N x 3 x H x W -> scores, N x classes."""

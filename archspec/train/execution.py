@@ -12,7 +12,10 @@ Precision = Literal["fp32", "tf32", "bf16", "fp16", "fp64"]
 
 
 class Execution(BaseModel):
-    """Settings of the machine. Results depend on them only in the last digits."""
+    """Settings of the machine. With the same device and precision, results depend on them in the last digits at most.
+
+    Two exceptions: dropout's masks are others when compiled, and images that are left out are not learnt.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
     device: str = "cpu"

@@ -9,7 +9,7 @@ import torch
 from archspec.train.execution import Execution
 
 
-def applied(execution: Execution) -> None:
+def apply(execution: Execution) -> None:
     """Set what torch holds globally: the precision of matrix products, and determinism."""
     tf32 = execution.precision == "tf32"
     torch.backends.cuda.matmul.allow_tf32 = tf32

@@ -82,7 +82,7 @@ class Update:
     def is_asked_to_stop(self) -> bool:
         """Whether any process had been told to stop before the last step but one; all are of one mind.
 
-        Of the last step, a GPU may not know yet, and to wait for it would keep the two from working at once.
+        Of the last step, a GPU may not know yet, and to wait for it would keep the two from working at the same time.
         """
         return len(self.heard) > 1 and self.heard[0].read() > 0
 

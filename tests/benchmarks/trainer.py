@@ -123,7 +123,8 @@ def by_hand(job: Job, model: nn.Module, batches: list[Any], optimizer: torch.opt
 def held(job: Job, count: int) -> list[Any]:
     """The batches of the first steps."""
     steps = job.steps(0)
-    return [next(steps)[1][0][1] for _ in range(count)]
+    batches = [next(steps)[1][0][1] for _ in range(count)]
+    return [batch.pin_memory() for batch in batches] if job.device.type == "cuda" else batches
 
 
 def with_batches(job: Job, batches: list[Any]) -> Job:

@@ -16,7 +16,7 @@ from archspec.parts.protocol.crops import FullyConvolutional, TenCrop, TenRandom
 from archspec.parts.protocol.whole import Whole
 from archspec.train.evaluate import answers, combined, evaluate, together
 from archspec.train.job import prepare_module
-from archspec.train.views import viewing_of
+from archspec.train.viewing import viewing_of
 from tests.train.small import small_job, small_state
 
 SIMPLE = {"prepare": "[]", "normalize": "[]", "augment": "[]", "select": "last", "batch.group": "14"}
