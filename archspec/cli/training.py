@@ -171,7 +171,7 @@ def _go(run: Run, job: Job, state: State, said: list[str], told: list[Logger]) -
                 show(one)
         bad = sum(job.processes.told(state.bad_images))
         leave()
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:
         for sign, message, hint in LOST:
             if sign in str(error):
                 raise RunError(message, f"{hint}; go on: archspec train --resume {run.folder}") from error
@@ -192,11 +192,12 @@ def _go(run: Run, job: Job, state: State, said: list[str], told: list[Logger]) -
 
 
 LOST = [
+    ("more than 1 value per channel", "batch norm met a forward pass of a single value", "a larger batch or group"),
     ("DataLoader worker", "a process that makes images ready has died", "most often memory ran out: fewer --workers"),
     ("onnection closed by peer", "another process of this run is gone", "its own message says why"),
     ("onnection reset by peer", "another process of this run is gone", "its own message says why"),
 ]
-"""Words of torch for what happens around it, and what is told instead, with a hint."""
+"""Words of torch for what is no mistake of a program, and what is told instead, with a hint."""
 
 
 def _idle(job: Job) -> list[str]:

@@ -309,6 +309,17 @@ def test_test_that_fails_loses_nothing(trained, tmp_path):
     assert not (tmp_path / "run" / "weights.safetensors").exists()
 
 
+def test_batch_norm_of_one_value_is_told(tmp_path):
+    """One image is left over, whose maps have shrunk to a pixel."""
+    spec, recipe = write_small(tmp_path)
+    settings = ["--recipe-set", "batch={size: 7, last: keep}", "--recipe-set", "length=8 steps"]
+    small = ["--recipe-set", "prepare=[{op: resize, size: [7, 7]}]", "-i", "image=3x7x7"]
+    small += ["--recipe-set", "augment=[]", "--recipe-set", "mix=[]"]
+    said = wrong("train", spec, "-r", recipe, *small, *settings, "--recipe-set", "evaluate={test: whole}",
+                 "--recipe-set", "select=last", "--recipe-set", "schedule=constant", "--out", "run")  # fmt: skip
+    assert "batch norm met a forward pass of a single value\n  hint: a larger batch or group" in said
+
+
 def test_runs_that_is_a_file_is_told(tmp_path):
     spec, recipe = write_small(tmp_path)
     (tmp_path / "runs").write_text("")
