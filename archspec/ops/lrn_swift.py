@@ -1,4 +1,4 @@
-"""Local response normalisation across channels, several times as fast as torch's outside torch.compile."""
+"""Local response normalisation across channels, several times as fast as torch's (see tests/benchmarks/lrn.py)."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -48,7 +48,7 @@ def _gradient(gradient: Tensor, x: Tensor, size: int, alpha: float, beta: float,
     found = torch.empty_like(wide)
     products: _Window | None = None
     for part, slope, out, squares in _parts((size, alpha, beta, k, groups), wide, _laid_out(gradient, x), found):
-        products = products or _Window(part, size, 0.0)
+        products = products or _Window(part, size, 0.0, mirrored=True)
         products.count = len(part)
         sums = squares.sums()
         kept = _power(sums, beta).mul_(slope)
@@ -122,8 +122,12 @@ def _view(tensor: Tensor, groups: int) -> Tensor:
 class _Window:
     """Sums over the channels around each, in memory that serves one part after another."""
 
-    def __init__(self, like: Tensor, size: int, outside: float) -> None:
-        """For parts up to the shape of `like`; beyond the first and the last channel are channels of one value."""
+    def __init__(self, like: Tensor, size: int, outside: float, mirrored: bool = False) -> None:
+        """For parts up to the shape of `like`; beyond the first and the last channel are channels of one value.
+
+        A window of even size has one channel more before its own than behind it; `mirrored`, the other way round.
+        """
+        self.before = (size - 1) // 2 if mirrored else size // 2
         self.size, self.count, self.channels = size, len(like), like.shape[1]
         shape = (self.count, self.channels + size - 1, like.shape[2])
         self.padded = like.new_full(shape, outside)
@@ -132,7 +136,7 @@ class _Window:
     @property
     def inside(self) -> Tensor:
         """What is summed."""
-        return self.padded[: self.count].narrow(1, self.size // 2, self.channels)
+        return self.padded[: self.count].narrow(1, self.before, self.channels)
 
     def sums(self) -> Tensor:
         """The sums, from pairs of neighbours; all of it is one row of numbers, so that steps are as long as can be."""

@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import warnings
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,9 @@ from archspec.train.checkpoint import sync_folder
 from archspec.train.processes import Processes
 
 STATE = "state.json"
-"""The small state of a folder, written last."""
+"""The small state of a folder and checksums of its files, written last."""
+METADATA = ".metadata"
+"""What torch writes of where which shard is."""
 Empty = Callable[[str, torch.Size, torch.dtype], Tensor]
 """A tensor to read one of a name, size and type into."""
 
@@ -44,9 +47,14 @@ def write_folder(
     ready = {name: value.detach() for name, value in tensors.items()}
     try:
         save(ready, storage_writer=FileSystemWriter(temporary, sync_files=True))
+        mine = [path.name for path in temporary.glob(f"__{processes.rank}_*.distcp")]
+        sums = processes.told({name: _sum(temporary / name) for name in mine})
         if header is not None:
+            files = {name: one for found in sums for name, one in found.items()}
+            files[METADATA] = _sum(temporary / METADATA)
+            state = json.dumps({**header, "files": files}, sort_keys=True)
             with (temporary / STATE).open("w") as file:
-                file.write(json.dumps(header, sort_keys=True))
+                file.write(json.dumps({"crc32": zlib.crc32(state.encode()), "state": state}))
                 file.flush()
                 os.fsync(file.fileno())
             sync_folder(temporary)
@@ -69,10 +77,16 @@ def read_folder(path: Path, empty: Empty = lambda name, size, dtype: torch.empty
     Errors: RunError if it is not whole
     """
     try:
-        header = json.loads((path / STATE).read_text())
+        held = json.loads((path / STATE).read_text())
+        if held["crc32"] != zlib.crc32(held["state"].encode()):
+            raise ValueError(f"{STATE} is not as it was written")
+        header = json.loads(held["state"])
+        for name, told in header.pop("files").items():
+            if _sum(path / name) != told:
+                raise ValueError(f"{name} is not as it was written")
         reader = FileSystemReader(path)
-        held = reader.read_metadata().state_dict_metadata
-        tensors = {name: empty(name, meta.size, meta.properties.dtype) for name, meta in held.items()}  # type: ignore[union-attr]
+        known = reader.read_metadata().state_dict_metadata
+        tensors = {name: empty(name, meta.size, meta.properties.dtype) for name, meta in known.items()}  # type: ignore[union-attr]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that it is read without other processes
             load(tensors, storage_reader=reader, no_dist=True)
@@ -83,3 +97,12 @@ def read_folder(path: Path, empty: Empty = lambda name, size, dtype: torch.empty
         reason = (str(error).splitlines() or [""])[0].partition(". ")[0] or "damaged"
         raise RunError(f"{path}: not a whole checkpoint: {reason}") from None
     return header, tensors
+
+
+def _sum(path: Path) -> int:
+    """The checksum of a file."""
+    found = 0
+    with path.open("rb") as file:
+        while piece := file.read(2**24):
+            found = zlib.crc32(piece, found)
+    return found

@@ -66,15 +66,18 @@ def combined(scores: Tensor, how: str) -> Tensor:
 
 
 @torch.no_grad()
-def answers(job: Job, module: nn.Module, protocol: Evaluation) -> Iterator[tuple[Tensor, Tensor, list[str]]]:
+def answers(
+    job: Job, module: nn.Module, protocol: Evaluation, stop: Callable[[], bool] | None = None
+) -> Iterator[tuple[Tensor, Tensor, list[str]]]:
     """For some test images at a time: answers, images x classes, their targets, and what is wrong with those left out.
 
-    Each process takes its share of the images; the shares have as many times to within one.
+    Each process takes its share of the images. Errors: Interrupted if any process is to stop
     """
     viewing, pipeline = viewing_of(job, protocol)
     count = at_once(job, viewing)
     mine = range(job.processes.rank, len(job.test), job.processes.world)
     keys = [list(mine[k : k + count]) for k in range(0, len(mine), count)]
+    shared = -(-(len(job.test) // job.processes.world) // count)  # turns that all processes have
     training = module.training
     answer = answering(job, module.eval(), protocol)
     # Images of all sizes come, and to look for the fastest way for each would take longest of all.
@@ -82,7 +85,10 @@ def answers(job: Job, module: nn.Module, protocol: Evaluation) -> Iterator[tuple
     torch.backends.cudnn.benchmark = looked_for and not protocol.fully_convolutional
     try:
         with gathered(module):
-            for viewed in loaded(viewing, keys, job.execution.workers, job.device.type == "cuda"):
+            made = loaded(viewing, keys, job.execution.workers, job.device.type == "cuda")
+            for turn, viewed in enumerate(made):
+                if stop is not None and turn < shared and job.processes.any(stop()):
+                    raise Interrupted
                 scores = _answer(job, answer, viewed, pipeline, protocol)
                 yield scores, torch.tensor(viewed.targets, dtype=torch.int64).to(job.device), viewed.bad
     finally:
@@ -148,18 +154,14 @@ def answer_to(job: Job, module: nn.Module, protocol: Evaluation, image: Image, n
 
 
 def evaluate(
-    job: Job, module: nn.Module, protocol: Evaluation, stop: Callable[[], bool] = lambda: False
+    job: Job, module: nn.Module, protocol: Evaluation, stop: Callable[[], bool] | None = None
 ) -> dict[str, Any]:
     """The metrics of a protocol on the test images, over all processes. Every process calls it at the same time.
 
     Errors: Interrupted if any process is to stop
     """
-    viewing, _ = viewing_of(job, protocol)
-    turns = -(-(len(job.test) // job.processes.world) // at_once(job, viewing))  # that all processes have
     rows = torch.zeros(len(job.recipe.metrics) + 1, 2, dtype=torch.float64, device=job.device)
-    for turn, (scores, targets, bad) in enumerate(answers(job, module, protocol)):
-        if turn < turns and job.processes.any(stop()):
-            raise Interrupted
+    for scores, targets, bad in answers(job, module, protocol, stop):
         for row, metric in zip(rows, job.recipe.metrics, strict=False):
             total, count = metric.count(scores, targets)
             row[0] += total

@@ -9,10 +9,11 @@ import torch
 
 from archspec.data.loader import Presented, loaded
 from archspec.data.stream import run
+from archspec.errors import DataError
 from archspec.train.job import Job, no_images
 from archspec.train.norms import is_synced, norms_of
 from archspec.train.shard import gathered
-from archspec.train.state import State
+from archspec.train.state import State, freeze_norms
 
 
 @contextmanager
@@ -20,6 +21,8 @@ def recalibrated(job: Job, state: State) -> Iterator[None]:
     """While it lasts, batch norm has exact statistics, where the recipe says so: the mean over groups of images.
 
     The images are those that the steps after the run would present. Source: He et al., the README of their models
+
+    Errors: DataError if none of them can be read
     """
     wanted = job.recipe.batch_norm
     norms = [norm for norm in norms_of(state.module) if norm.training]  # frozen ones stay as they are
@@ -27,19 +30,26 @@ def recalibrated(job: Job, state: State) -> Iterator[None]:
         yield
         return
     stats = [stat for norm in norms for stat in (norm.running_mean, norm.running_var) if stat is not None]
+    counts = [norm.num_batches_tracked for norm in norms if norm.num_batches_tracked is not None]
     before = [stat.clone() for stat in stats]
+    counted = [count.clone() for count in counts]
     momenta = [norm.momentum for norm in norms]
-    trained = [norm.training for norm in norms]
-    _measure(job, state, norms, stats)
+    training = state.module.training
     try:
+        try:
+            _measure(job, state, norms, stats)
+        finally:
+            for count, old in zip(counts, counted, strict=True):
+                count.copy_(old)
         yield
     finally:
         with torch.no_grad():
             for stat, old in zip(stats, before, strict=True):
                 stat.copy_(old)
-        for norm, momentum, training in zip(norms, momenta, trained, strict=True):
+        for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
-            norm.train(training)
+        state.module.train(training)
+        freeze_norms(state.module)
 
 
 @torch.no_grad()
@@ -51,12 +61,10 @@ def _measure(
     steps = job.calendar.whole_steps(wanted.over)
     sums = [torch.zeros_like(stat, dtype=torch.float64) for stat in stats]
     groups = torch.zeros(1, dtype=torch.float64, device=job.device)
-    training = state.module.training
     state.module.eval()
     for norm in norms:
         norm.train()
         norm.momentum = 1.0
-    counted = [norm.num_batches_tracked.clone() for norm in norms if norm.num_batches_tracked is not None]
     make = Presented(job.train, job.pipeline, job.recipe.seed, job.execution.on_bad_image == "skip")
     mine = job.processes
     keys = run(job.stream, job.total, job.total + steps, job.recipe.batch.group, mine.rank, mine.world)
@@ -69,10 +77,8 @@ def _measure(
                 torch._foreach_add_(sums, stats)
                 groups.add_(1)
     mine.sum_all([*sums, groups])
+    if not float(groups):
+        raise DataError("none of the images can be read that exact batch-norm statistics would be of")
     for stat, total in zip(stats, sums, strict=True):
         stat.copy_(total / groups)
-    for norm, count in zip(norms, counted, strict=False):
-        assert norm.num_batches_tracked is not None
-        norm.num_batches_tracked.copy_(count)
-        norm.eval()
-    state.module.train(training)
+    state.module.eval()

@@ -6,6 +6,7 @@ A step is a function of the recipe and its number, so what happened happens agai
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -26,6 +27,7 @@ def first_not_finite(run: Run, job: Job, until: int) -> str:
 
     Every process calls it at the same time.
     """
+    job = replace(job, execution=job.execution.model_copy(update={"compile": False}))  # hooks would break its graph
     state = fresh(job, prepare_module(job))
     checkpoint = newest(run, state, job.processes)
     if checkpoint is not None:

@@ -33,7 +33,7 @@ class Record:
 def train(job: Job, state: State, stop: Callable[[], bool] = lambda: False) -> Iterator[Record]:
     """Train from a state to the end of the run, or until it is stopped; the state changes as it goes.
 
-    Errors: DataError of an image
+    Errors: DataError of an image; RunError of a learning rate
     """
     update = Update(job, state)
     alone = job.processes.world == 1

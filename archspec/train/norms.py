@@ -109,19 +109,21 @@ def _synced(self: _BatchNorm, x: Tensor) -> Tensor:
     axes = [0, *range(2, x.dim())]
     count = wide.new_full((1,), wide.numel() / wide.shape[1])
     sums = _summed(torch.cat([wide.sum(axes), count]))
-    mean = sums[:-1] / sums[-1]
+    some = sums[-1].clamp(min=1.0)  # no process may have an image
+    mean = sums[:-1] / some
     shape = [1, -1, *[1] * (x.dim() - 2)]
     apart = wide - mean.view(shape)
-    var = _summed((apart * apart).sum(axes)) / sums[-1]
+    var = _summed((apart * apart).sum(axes)) / some
     with torch.no_grad():
         assert self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None
         self.num_batches_tracked.add_(1)
         share: Any = self.momentum
         if share is None:
             share = self.num_batches_tracked.to(self.running_mean.dtype).reciprocal()
-        self.running_mean.lerp_(mean.to(self.running_mean), share)
-        unbiased = var * (sums[-1] / (sums[-1] - 1.0).clamp(min=1.0))
-        self.running_var.lerp_(unbiased.to(self.running_var), share)
+        unbiased = var * (some / (some - 1.0).clamp(min=1.0))
+        for running, now in ((self.running_mean, mean), (self.running_var, unbiased)):
+            moved = running.lerp(now.to(running), share)
+            running.copy_(torch.where(sums[-1] > 0, moved, running))
     y: Tensor = apart * torch.rsqrt(var + self.eps).view(shape)
     if self.weight is not None:
         y = y * self.weight.view(shape) + self.bias.view(shape)

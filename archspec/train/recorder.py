@@ -56,10 +56,14 @@ class Recorder:
 
     def refuse_not_finite(self) -> None:
         """So that no good checkpoint gives way to a bad one. Errors: RunError"""
-        norms = torch._foreach_norm([held(p.detach()) for p in self.state.module.parameters()])
-        mine = bool(torch.isfinite(torch.stack(norms)).all())
-        if self.job.processes.any(not mine):
-            raise self._not_finite("a weight is not finite", self.state.step)
+        for what, tensors in (
+            ("a weight", [held(p.detach()) for p in self.state.module.parameters()]),
+            ("a buffer", [b for b in self.state.module.buffers() if b.is_floating_point()]),
+            ("a weight of the result", [v for v in self.state.final.values() if v.is_floating_point()]),
+        ):
+            mine = not tensors or bool(torch.isfinite(torch.stack(torch._foreach_norm(tensors))).all())
+            if self.job.processes.any(not mine):
+                raise self._not_finite(f"{what} is not finite", self.state.step)
 
     def _not_finite(self, what: str, step: int) -> RunError:
         where = first_not_finite(self.run, self.job, step)

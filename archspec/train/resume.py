@@ -82,7 +82,11 @@ def resume(run: Run, job: Job, state: State) -> list[str]:
         f"goes on from step {numbers['step']:,}" if found is not None else "begins anew: no checkpoint is there"
     )
     if state.best is not None and job.recipe.select is not None:
-        read_tensors(run.folder / "best.safetensors")
+        best = run.folder / "best.safetensors"
+        if not best.exists():
+            hint = "put it back; where the run had ended, its weights.safetensors held them; or begin a new run"
+            raise RunError(f"{best}: no such file, and the best weights were in it", hint)
+        read_tensors(best)
     if numbers["metrics"] and (not run.metrics.exists() or run.metrics.stat().st_size < numbers["metrics"]):
         message = f"{run.metrics}: is shorter than at the last checkpoint"
         raise RunError(message, "put the whole file back; without it the run's records are lost")

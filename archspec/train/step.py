@@ -21,7 +21,7 @@ from archspec.train.shard import ShardedGradients
 from archspec.train.state import State
 
 LARGEST = 1e38
-"""Of learning rates."""
+"""Of learning rates; beyond it are no numbers of single precision."""
 
 
 class Update:
@@ -48,7 +48,9 @@ class Update:
     def __call__(self, step: int, groups: list[tuple[int, Batch]], stopping: bool = False) -> float:
         """Do a step, whose number is counted from 0, and return the learning rate of its time.
 
-        `stopping` is told to the other processes. Errors: DataError if none of its images can be read
+        `stopping` is told to the other processes.
+
+        Errors: DataError if none of its images can be read; RunError if the rate is beyond all arithmetic
         """
         job, state = self.job, self.state
         # Not after the update: memory that is given back between two steps has to be mapped anew. On a CPU, a step of
@@ -65,11 +67,13 @@ class Update:
             self.norms.begin()
         passes = [(number, batch) for number, batch in held if len(batch)]
         empty = self._empty_passes(step, len(passes))
+        left = len(passes) + empty
         for number, batch in passes:
-            empty_or_last = not empty and batch is passes[-1][1]
-            self._backward(self._loss(step, number, batch) / weight, empty_or_last)
-        for left in reversed(range(empty)):
-            self._backward(self._no_loss(), not left)
+            left -= 1
+            self._backward(self._loss(step, number, batch) / weight, is_last=not left)
+        for _ in range(empty):
+            left -= 1
+            self._backward(self._no_loss(), is_last=not left)
         state.bad_images += sum(len(batch.bad) for _, batch in groups)
         self.gradients.finish()
         if self.norms is not None:

@@ -16,6 +16,8 @@ SETTINGS = [
     (3, 0.5, 0.5, 1.0, 4),
     (7, 0.2, 1.0, 1.5, 1),
     (9, 0.2, 0.6, 1.5, 2),  # wider than a group
+    (2, 0.5, 0.75, 1.0, 1),  # of even sizes, which the block refuses, one channel more comes before
+    (4, 0.3, 0.75, 1.5, 2),
 ]
 
 

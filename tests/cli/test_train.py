@@ -1,6 +1,7 @@
 """`archspec train`, `evaluate` and `predict`, as people call them."""
 
 import json
+import shutil
 from typing import ClassVar
 
 import pytest
@@ -318,6 +319,14 @@ def test_batch_norm_of_one_value_is_told(tmp_path):
     said = wrong("train", spec, "-r", recipe, *small, *settings, "--recipe-set", "evaluate={test: whole}",
                  "--recipe-set", "select=last", "--recipe-set", "schedule=constant", "--out", "run")  # fmt: skip
     assert "batch norm met a forward pass of a single value\n  hint: a larger batch or group" in said
+
+
+def test_best_weights_that_were_taken_away_are_told(trained, tmp_path):
+    shutil.copytree(trained / "run", tmp_path / "run")
+    (tmp_path / "run" / "weights.safetensors").unlink()
+    assert "best.safetensors: no such file, and the best weights were in it\n  hint: put it back" in wrong(
+        "train", "--resume", "run"
+    )
 
 
 def test_runs_that_is_a_file_is_told(tmp_path):

@@ -11,10 +11,12 @@ from torch.nn import functional as F
 
 import archspec
 from archspec.errors import DataError, RunError
+from archspec.length import Calendar
 from archspec.parts.dataset.folder import ImageFolder
 from archspec.parts.protocol.crops import FullyConvolutional, TenCrop, TenRandomCrops
 from archspec.parts.protocol.whole import Whole
 from archspec.train.evaluate import answers, combined, evaluate, together
+from archspec.train.exact import recalibrated
 from archspec.train.job import prepare_module
 from archspec.train.viewing import viewing_of
 from tests.train.small import small_job, small_state
@@ -154,6 +156,22 @@ def test_network_is_as_it_was_afterwards(job, module):
     evaluate(replace(job, test=job.test.images), module, Whole())
     assert module.training and module.bn1.training
     assert all(torch.equal(value, before[key]) for key, value in module.state_dict().items())
+
+
+def test_exact_statistics_of_no_image_are_refused(job, tmp_path):
+    for number in range(4):
+        folder = tmp_path / "train" / f"c{number % 2}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{number}.png").write_bytes(b"")
+    execution = job.execution.model_copy(update={"on_bad_image": "skip"})
+    images = ImageFolder().images("train", tmp_path, (12, 12))
+    here = replace(job, train=images, calendar=Calendar(4, 14, "wrap"), execution=execution)
+    state = small_state(job)
+    before = {key: value.clone() for key, value in state.module.state_dict().items()}
+    with pytest.raises(DataError, match="none of the images can be read that exact"), recalibrated(here, state):
+        pass
+    assert all(torch.equal(value, before[key]) for key, value in state.module.state_dict().items())
+    assert state.module.bn1.momentum == 0.1 and state.module.training
 
 
 def test_image_that_is_too_small_is_named(job, module):

@@ -24,7 +24,7 @@ from archspec.train.loop import Record, train
 from archspec.train.norms import norms_of, synchronise
 from archspec.train.processes import Processes, join, leave
 from archspec.train.recorder import record
-from archspec.train.resume import resume, start
+from archspec.train.resume import newest, resume, start
 from archspec.train.run import Run
 from archspec.train.shard import held
 from archspec.train.step import Update
@@ -69,6 +69,7 @@ def work(rank: int, port: int, folder: str) -> None:
     found["made"] = processes.from_first(lambda: f"by {rank}"), told_by_first(processes)
     found["no images"] = synced_without_images(processes)
     found["norm"] = synced_norm(rank)
+    found["norm of nothing"] = synced_norm_of_nothing()
     found["any"] = processes.any(rank == 1), processes.any(False)
     try:
         processes.agree("recipe", "one" if rank == 0 else "other")
@@ -176,6 +177,19 @@ def synced_norm(rank: int) -> list[torch.Tensor]:
     return [y.detach(), mine.grad, norm.running_mean, norm.running_var, norm.weight.grad, norm.eval()(mine).detach()]
 
 
+def synced_norm_of_nothing() -> list[torch.Tensor]:
+    """Running statistics, of which momentum 1 keeps nothing, once no process had an image."""
+    norm, x = norm_and_input()
+    norm.momentum = 1.0
+    synchronise(norms_of(norm))
+    norm(x)
+    before = [norm.running_mean.clone(), norm.running_var.clone()]
+    y = norm(x[:0].requires_grad_())
+    y.sum().backward()
+    assert torch.equal(norm.running_mean, before[0]) and torch.equal(norm.running_var, before[1])
+    return [norm.running_mean, norm.running_var, norm.weight.grad]
+
+
 @pytest.fixture(scope="module")
 def both(tmp_path_factory) -> list[dict]:
     """What two processes found."""
@@ -269,6 +283,29 @@ def test_what_the_first_process_makes(both):
 def test_process_without_images_takes_part_in_synchronised_norms(both):
     for mine, other in zip(both[0]["no images"], both[1]["no images"], strict=True):
         assert torch.equal(mine, other) and mine.isfinite().all()
+
+
+def test_synchronised_norm_of_no_image_stays_as_it_is(both):
+    for one in both:
+        assert all(value.isfinite().all() for value in one["norm of nothing"])
+
+
+@pytest.mark.parametrize("name", ["__0_0.distcp", "__1_0.distcp", ".metadata", "state.json"])
+def test_numbers_that_have_changed_in_shards_are_noticed(both, tmp_path, name):
+    run = Run(tmp_path / "run")
+    shutil.copytree(both[0]["folder"] / "run", run.folder)
+    path = run.checkpoints[0] / name
+    held, state = path.read_bytes(), small_state(small_job(precision="fp64"))
+    for place in (0.2, 0.5, 0.8):
+        changed = bytearray(held)
+        changed[int(len(held) * place)] ^= 1
+        path.write_bytes(changed)
+        said = []
+        numbers, _ = newest(run, state, Processes(), said)
+        assert numbers["step"] == 20 and "00000022: not a whole checkpoint" in said[0]
+    path.write_bytes(held)
+    numbers, _ = newest(run, state, Processes())
+    assert numbers["step"] == 22
 
 
 def test_processes_that_disagree_are_told(both):

@@ -20,7 +20,7 @@ from archspec.train.exact import recalibrated
 from archspec.train.loop import train
 from archspec.train.norms import norms_of
 from archspec.train.processes import Processes
-from archspec.train.recorder import record
+from archspec.train.recorder import Recorder, record
 from archspec.train.resume import resume, start
 from archspec.train.run import Run, claimed
 from tests.train.small import RECIPE, new_run, small_job, small_state, write_small
@@ -310,3 +310,14 @@ def test_what_cannot_be_trained_is_told(settings, message):
     job = small_job(settings)
     with pytest.raises(RunError, match=message):
         list(train(job, small_state(job)))
+
+
+def test_buffer_that_is_not_finite_ends_a_run(tmp_path):
+    job = small_job()
+    state = small_state(job)
+    recorder = Recorder(new_run(tmp_path / "run"), job, state)
+    recorder.refuse_not_finite()
+    state.module.bn1.running_var[0] = float("nan")
+    with pytest.raises(RunError, match="a buffer is not finite at step 0"):
+        recorder.refuse_not_finite()
+    recorder.close()
