@@ -70,10 +70,10 @@ def _measure(
     keys = run(job.stream, job.total, job.total + steps, job.recipe.batch.group, mine.rank, mine.world)
     with gathered(state.module):
         for batch in loaded(make, keys, job.execution.workers):
-            if len(batch) or is_synced(job):
+            # Of synchronised statistics, every process has those of the whole batch, were its own images read or not.
+            if mine.any(bool(len(batch))) if is_synced(job) else len(batch):
                 with job.cast():
                     state.module(job.floats(job.pipeline, batch.to(job.device)) if len(batch) else no_images(job, 0))
-            if len(batch):
                 torch._foreach_add_(sums, stats)
                 groups.add_(1)
     mine.sum_all([*sums, groups])

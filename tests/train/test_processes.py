@@ -5,6 +5,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from archspec.data.pipeline import batched
 from archspec.errors import DataError, RunError
 from archspec.parts.dataset.litdata import LitData
 from archspec.train.checkpoint import read_tensors
+from archspec.train.exact import recalibrated
 from archspec.train.job import prepare_module
 from archspec.train.loop import Record, train
 from archspec.train.norms import norms_of, synchronise
@@ -69,6 +71,7 @@ def work(rank: int, port: int, folder: str) -> None:
     found["made"] = processes.from_first(lambda: f"by {rank}"), told_by_first(processes)
     found["no images"] = synced_without_images(processes)
     found["norm"] = synced_norm(rank)
+    found["exact"] = exact_statistics(processes)
     found["norm of nothing"] = synced_norm_of_nothing()
     found["any"] = processes.any(rank == 1), processes.any(False)
     try:
@@ -177,6 +180,39 @@ def synced_norm(rank: int) -> list[torch.Tensor]:
     return [y.detach(), mine.grad, norm.running_mean, norm.running_var, norm.weight.grad, norm.eval()(mine).detach()]
 
 
+class Damaged:
+    """Images of which most cannot be read, whole batches among them."""
+
+    def __init__(self, images) -> None:
+        self.images, self.classes, self.fingerprint = images, images.classes, "damaged"
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def image(self, index: int):
+        if index % 3:
+            raise DataError(f"image {index}: no image")
+        return self.images.image(index)
+
+    def target(self, index: int) -> int:
+        return self.images.target(index)
+
+    def name(self, index: int) -> str:
+        return f"image {index}"
+
+
+def exact_statistics(processes: Processes | None = None) -> list[torch.Tensor]:
+    """Of batches of two images, without groups."""
+    settings = {"batch": "{size: 2, last: wrap}", "batch_norm": "{at_test: exact, over: 40 samples}"}
+    job = small_job(settings, processes, precision="fp64", on_bad_image="skip")
+    job = replace(job, train=Damaged(job.train))
+    state = small_state(job)
+    if processes is not None:
+        synchronise(norms_of(state.module))
+    with recalibrated(job, state):
+        return [value.clone() for norm in norms_of(state.module) for value in (norm.running_mean, norm.running_var)]
+
+
 def synced_norm_of_nothing() -> list[torch.Tensor]:
     """Running statistics, of which momentum 1 keeps nothing, once no process had an image."""
     norm, x = norm_and_input()
@@ -283,6 +319,12 @@ def test_what_the_first_process_makes(both):
 def test_process_without_images_takes_part_in_synchronised_norms(both):
     for mine, other in zip(both[0]["no images"], both[1]["no images"], strict=True):
         assert torch.equal(mine, other) and mine.isfinite().all()
+
+
+def test_exact_statistics_are_those_of_one_process_where_images_are_bad(both):
+    for one in both:
+        for found, expected in zip(one["exact"], exact_statistics(), strict=True):
+            assert torch.allclose(found, expected, rtol=1e-9, atol=1e-12)
 
 
 def test_synchronised_norm_of_no_image_stays_as_it_is(both):
