@@ -154,6 +154,7 @@ def build(
     outputs: str | Iterable[str] = (),
     freeze: str | Iterable[str] = (),
     blocks: Blocks = (),
+    optimize: str | None = None,
 ) -> nn.Module:
     """The torch module of a spec, in training mode, with its parameters initialised from `seed`.
 
@@ -165,11 +166,13 @@ def build(
     spec's, from a YAML file or a dict.
     `passes`, `outputs` and `blocks` are as for `compile`. `freeze` are globs on paths: the parameters of what they
     match, and of what is inside, are not trained.
+    `optimize` makes a module that gives the same, faster: "inference" one that only evaluates, its norms folded into
+    convolutions; "training" one with the same parameters under the same names. See docs/speed.md.
     Errors: SpecError, BuildError
     """
     from archspec.graph.freeze import frozen
     from archspec.graph.passes import apply
-    from archspec.lowering.build import lower
+    from archspec.lowering.build import device_names, lower
 
     if isinstance(spec, Graph) and (set or inputs):
         raise TypeError("a compiled graph has its params and inputs already: give `set` and `inputs` to compile")
@@ -189,6 +192,10 @@ def build(
     module = lower(graph, seed, device, dtype, devices)
     if loaded is not None:
         put(module, loaded)
+    if optimize is not None:
+        from archspec.lowering.optimize import optimized
+
+        module = optimized(module, graph, optimize, device_names(graph, devices)).network
     for name, parameter in module.named_parameters():
         if name in untrained:
             parameter.requires_grad_(False)

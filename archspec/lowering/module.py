@@ -5,16 +5,35 @@ from __future__ import annotations
 import linecache
 import re
 from collections import namedtuple
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import nn
 
+from archspec.errors import BuildError
 from archspec.graph.graph import Graph
+from archspec.graph.optimize.change import Rewrite
 from archspec.lowering.emitter import Construction, Emitter, emit
 from archspec.lowering.no_init import NoInit
+from archspec.lowering.rewrite import rewritten
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """How the state dict of a network becomes that of the one it was optimised to."""
+
+    rewrites: tuple[Rewrite, ...]
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    """Keys, in order."""
+
+    def converted(self, state: Mapping[str, Any]) -> dict[str, Any]:
+        """A state dict of the original network, for the optimised one."""
+        found = rewritten(state, self.rewrites)
+        return {key: found[key] for key in self.after}
 
 
 class Network(nn.Module):
@@ -28,6 +47,21 @@ class Network(nn.Module):
     _source: str
     _graph: ClassVar[Graph | None] = None
     """What the class was first compiled from; not there after unpickling."""
+    _conversion: Conversion | None = None
+    """Of a network that was optimised for inference: it can only evaluate, and loads the original's weights too."""
+
+    def train(self, mode: bool = True) -> Self:
+        """As of every module. Errors: BuildError if the network was optimised for inference"""
+        if mode and self._conversion is not None:
+            hint = "build it again without `optimize`, or with optimize='training'"
+            raise BuildError(f"{type(self).__name__} is optimised for inference and cannot be trained\n  hint: {hint}")
+        return super().train(mode)
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """As of every module; one that was optimised for inference takes the state of the original network too."""
+        if self._conversion is not None and set(state_dict) == set(self._conversion.before):
+            state_dict = self._conversion.converted(state_dict)
+        return super().load_state_dict(state_dict, strict, assign)
 
     def _repr_svg_(self) -> str | None:
         """The network drawn, as notebooks show it."""
@@ -53,9 +87,16 @@ class Plan:
     """By path, in file order: how a module is made, or the shape of a parameter that functions use."""
 
 
-def plan(graph: Graph, devices: tuple[str, ...] = ()) -> Plan:
-    """The source of a network's forwards, and how its modules and parameters are made."""
+def plan(
+    graph: Graph, devices: tuple[str, ...] = (), carry_out: Callable[[Emitter], None] = lambda emitter: None
+) -> Plan:
+    """The source of a network's forwards, and how its modules and parameters are made.
+
+    `carry_out` may change how the operations of each forward are carried out, before they are written.
+    """
     training, evaluation = emit(graph, True, devices), emit(graph, False, devices)
+    carry_out(training)
+    carry_out(evaluation)
     imports: dict[str, str] = {}
     bodies = [
         _function("_forward_training", training, imports),

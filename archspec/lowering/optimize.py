@@ -1,0 +1,93 @@
+"""A network made faster: passes on its graph, tensors that follow, and how its operations are carried out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+
+from archspec.errors import BuildError, did_you_mean
+from archspec.graph.graph import Graph
+from archspec.graph.optimize import MODES, changes
+from archspec.graph.optimize.change import counted
+from archspec.lowering.emitter import Emitter
+from archspec.lowering.fuse import fuse
+from archspec.lowering.in_place import in_place
+from archspec.lowering.module import Conversion, Network, assemble, plan
+from archspec.ops.packed_conv2d import PackedConv2d
+
+EXECUTION = ("in-place", "packed-convolutions", "channels-last")
+"""How operations are carried out, beside the passes on the graph; the second for inference alone."""
+
+
+@dataclass(frozen=True)
+class Optimized:
+    """What came of it."""
+
+    network: Network
+    graph: Graph
+    lines: list[str]
+    """What each pass did, if it did something: `fold-norms: folded 57 norms ...`."""
+
+
+def steps(mode: str) -> tuple[str, ...]:
+    """The names of all that a mode does, in order."""
+    return (*MODES[mode], *(name for name in EXECUTION if mode == "inference" or name != "packed-convolutions"))
+
+
+def check_mode(mode: str) -> None:
+    """Errors: BuildError if there is no such mode"""
+    if mode not in MODES:
+        hint = did_you_mean(mode, MODES, "modes") or f"modes are {', '.join(MODES)}"
+        raise BuildError(f"there is no mode `{mode}` to optimise for\n  hint: {hint}")
+
+
+def optimized(
+    network: Network, graph: Graph, mode: str, devices: Sequence[str] = (), skip: Iterable[str] = ()
+) -> Optimized:
+    """A network that gives what this one gives, faster; the one given is left as it is, and shares tensors with it.
+
+    For `inference` it is in evaluation for good: norms are folded, so it cannot be trained; it has its own
+    state-dict keys, and loads the original's too. For `training` keys and tensors are the original's. `skip` names
+    steps that are not made.
+    Errors: BuildError
+    """
+    check_mode(mode)
+    skipped, lines, rewrites = set(skip), [], []
+    whole = graph
+    for name, change in changes(graph, mode, skipped):
+        graph = change.graph
+        rewrites += change.rewrites
+        lines += [f"{name}: {change.did}"] if change.did else []
+    graph = replace(graph, name=f"{graph.name}-{mode}")
+    counts: dict[str, int] = {}
+
+    def carry_out(emitter: Emitter) -> None:
+        if mode == "inference" and "packed-convolutions" not in skipped:
+            counts["packed-convolutions"] = fuse(emitter)
+        if "in-place" not in skipped:
+            counts["in-place"] = in_place(emitter, graph)
+
+    conversion = Conversion(tuple(rewrites), tuple(whole.state_shapes()), tuple(graph.state_shapes()))
+    made = assemble(plan(graph, tuple(devices), carry_out))
+    type(made)._graph = graph
+    made._conversion = conversion if mode == "inference" else None
+    made.load_state_dict(conversion.converted(network.state_dict()), assign=True)
+    if counts.get("packed-convolutions"):
+        lines.append(f"packed-convolutions: {counted(counts['packed-convolutions'], 'convolution')} with what follows")
+    if counts.get("in-place"):
+        lines.append(f"in-place: {counted(counts['in-place'], 'relu or sum', 'relus and sums')} over dead values")
+    if "channels-last" not in skipped and any(value.dim() == 4 for value in made.state_dict().values()):
+        made.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        lines.append("channels-last: kernels in channels_last")
+    if mode == "inference":
+        made.requires_grad_(False).eval()
+        _pack(made)
+    return Optimized(made, graph, lines)
+
+
+def _pack(network: Network) -> None:
+    for module in network.modules():
+        if isinstance(module, PackedConv2d):
+            module.pack()
