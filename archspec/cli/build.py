@@ -14,6 +14,7 @@ from archspec.cli.options import Chosen, WeightsOptions, spec_options, weights_o
 @weights_options
 @click.option("--device", default=None, help="Where to try the module: cpu, cuda, cuda:1, ...; unsaid, cpu.")
 @click.option("--devices", default=None, metavar="D0,D1,...", help="Where each `place` of the spec runs; tried there.")
+@click.option("--optimize", default=None, metavar="MODE", help="Make it faster: for `inference` or for `training`.")
 @click.option("--out", type=click.Path(file_okay=False), default=None, help="Folder to write; unsaid, build/NAME.")
 def build(
     spec: str,
@@ -22,6 +23,7 @@ def build(
     weights: WeightsOptions,
     device: str | None,
     devices: str | None,
+    optimize: str | None,
     out: str | None,
 ) -> None:
     """Compile a spec to a PyTorch module, try it, and write it out.
@@ -37,9 +39,12 @@ def build(
 
     graph = chosen.compile(spec)
 
+    import torch
+
     from archspec.lowering.artifacts import folder_name, prepare, write_artifacts
     from archspec.lowering.build import device_names, lower
     from archspec.lowering.device import usable_device
+    from archspec.lowering.optimize import agreement, check_mode, optimized
     from archspec.lowering.standalone import standalone_source
     from archspec.lowering.verify import verify
     from archspec.lowering.weights import put, read_weights
@@ -54,14 +59,19 @@ def build(
         raise click.UsageError(f"`meta` holds no values to move: all devices are meta or none is, found {devices}")
     if devices:
         device_names(graph, where)
-    folder = Path(out) if out else Path("build") / folder_name(graph)
+    if optimize:
+        check_mode(optimize)
+    folder = Path(out) if out else Path("build") / (folder_name(graph) + (f"-{optimize}" if optimize else ""))
     prepare(folder)
     loaded = read_weights(graph, weights.file, *weights.about()) if weights.file else None
     module = lower(graph, seed)
     if loaded:
         put(module, loaded)
+    made = optimized(module, graph, optimize) if optimize else None
+    found = [agreement(module, made, graph)] if made and where[0].type != "meta" else []
+    module, graph = (made.network, made.graph) if made else (module, graph)
     click.echo(summary_table(graph))
-    for line in loaded.lines if loaded else []:
+    for line in [*(loaded.lines if loaded else []), *(made.lines if made else [])]:
         click.echo(line)
     source = standalone_source(graph)
     if devices:
@@ -70,14 +80,15 @@ def build(
             trial.load_state_dict(module.state_dict())
     else:
         trial = copy.deepcopy(module).to(where[0])
-    found = verify(trial, graph, source, where[0])
+    trial.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # in which model.py gives the same bits
+    found += verify(trial, graph, source, where[0], trains=optimize != "inference")
     if devices:
         crossing = len(graph.crossings)
         found.append(f"{crossing} {'value crosses' if crossing == 1 else 'values cross'} between places")
     click.echo(f"\nverified on {', '.join(names)}, batch 2:")
     for line in found:
         click.echo(f"  {line}")
-    paths = write_artifacts(folder, module, graph, source, seed, loaded)
+    paths = write_artifacts(folder, module, graph, source, seed, loaded, optimize)
     click.echo("\nwrote:")
     for path in paths:
         click.echo(f"  {path}")

@@ -47,7 +47,13 @@ def prepare(folder: Path) -> None:
 
 
 def write_artifacts(
-    folder: Path, module: nn.Module, graph: Graph, source: str, seed: int, loaded: Weights | None = None
+    folder: Path,
+    module: nn.Module,
+    graph: Graph,
+    source: str,
+    seed: int,
+    loaded: Weights | None = None,
+    optimize: str | None = None,
 ) -> list[Path]:
     """Write all files of a build, each in one step, the manifest last. Errors: BuildError"""
     spec = write(expanded(graph))
@@ -59,18 +65,23 @@ def write_artifacts(
     }
     if (picture := shown(graph)) is not None:
         contents["graph.svg"] = picture.encode()
-    contents["manifest.json"] = (json.dumps(_manifest(graph, contents, seed, loaded), indent=2) + "\n").encode()
+    contents["manifest.json"] = (
+        json.dumps(_manifest(graph, contents, seed, loaded, optimize), indent=2) + "\n"
+    ).encode()
     for name, data in contents.items():
         write_file(folder / name, data)
     return [folder / name for name in contents]
 
 
-def _manifest(graph: Graph, contents: Mapping[str, bytes], seed: int, loaded: Weights | None) -> dict[str, Any]:
+def _manifest(
+    graph: Graph, contents: Mapping[str, bytes], seed: int, loaded: Weights | None, optimize: str | None
+) -> dict[str, Any]:
     inference = graph.inference()
     return {
         "name": graph.name,
         "set": dict(graph.changed),
         "seed": seed,
+        **({"optimize": optimize} if optimize else {}),
         **({"weights": {"sha256": loaded.sha256, "missing": list(loaded.coverage.left_out)}} if loaded else {}),
         "spec_sha256": spec_hash(graph),
         "files_sha256": {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()},

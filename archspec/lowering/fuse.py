@@ -8,14 +8,16 @@ import torch
 from torch import fx, nn
 from torch.nn import functional as F
 
+from archspec.graph.graph import Graph
 from archspec.lowering.emitter import Construction, Emitter
 from archspec.ops.packed_conv2d import ACTIVATIONS, PackedConv2d
+from archspec.tensor import CHW
 
 NAMES = {function: name for name, (function, _) in ACTIVATIONS.items() if function is not None}
 ADDITIONS = (torch.add, operator.add)
 
 
-def fuse(emitter: Emitter) -> int:
+def fuse(emitter: Emitter, graph: Graph) -> int:
     """Replace convolutions, and an addition or activation that alone reads one, by one module at its path.
 
     State-dict keys stay. A convolution that is called more than once stays as it is. Returns how many were replaced.
@@ -30,19 +32,31 @@ def fuse(emitter: Emitter) -> int:
         made = emitter.constructions.get(str(node.target)) if node.op == "call_module" else None
         if made is None or made.cls is not nn.Conv2d or calls[str(node.target)] > 1 or len(node.args) != 1:
             continue
-        last, other = node, None
+        last: fx.Node = node
+        other: fx.Node | None = None
         addition = _only_user(last)
         # the later one of what is added takes the addition along: there, the other value is known
-        if addition is not None and _adds(addition) and all(order[v] <= order[node] for v in addition.args):
-            (other,) = (value for value in addition.args if value is not node)
+        if addition is not None and _adds(addition) and all(order[v] <= order[node] for v in addition.all_input_nodes):
+            (other,) = (value for value in addition.all_input_nodes if value is not node)
             last = addition
         activation = _only_user(last)
         name = NAMES.get(activation.target) if activation is not None and _is_plain_call(activation) else None
         if name is not None and activation is not None:
             last = activation
-        order[_replace(emitter, node, last, other, made, name or "none")] = order[last]
+        order[_replace(emitter, node, last, other, _size(graph, node), name or "none")] = order[last]
         done += 1
     return done
+
+
+def _size(graph: Graph, conv: fx.Node) -> tuple[int, int]:
+    """Height and width of what a convolution reads, its own padding not counted."""
+    layer = graph[conv.meta["layer"]]
+    read = graph[layer.inputs[0]].shape
+    assert isinstance(read, CHW)
+    value = conv.args[0]
+    if isinstance(value, fx.Node) and value.target is F.pad and layer.window is not None:
+        read = layer.window.padding.around(read)
+    return read.height, read.width
 
 
 def _only_user(node: fx.Node) -> fx.Node | None:
@@ -55,14 +69,17 @@ def _is_plain_call(node: fx.Node) -> bool:
 
 
 def _adds(node: fx.Node) -> bool:
-    two = len(node.args) == 2 and all(isinstance(arg, fx.Node) for arg in node.args) and node.args[0] is not node.args[1]
+    two = (
+        len(node.args) == 2 and all(isinstance(arg, fx.Node) for arg in node.args) and node.args[0] is not node.args[1]
+    )
     return node.op == "call_function" and node.target in ADDITIONS and two and not node.kwargs
 
 
 def _replace(
-    emitter: Emitter, conv: fx.Node, last: fx.Node, other: fx.Node | None, made: Construction, activation: str
+    emitter: Emitter, conv: fx.Node, last: fx.Node, other: fx.Node | None, at: tuple[int, int], activation: str
 ) -> fx.Node:
-    kwargs = made.kwargs if activation == "none" else {**made.kwargs, "activation": activation}
+    made = emitter.constructions[str(conv.target)]
+    kwargs = {**made.kwargs, "at": at} | ({} if activation == "none" else {"activation": activation})
     emitter.constructions[str(conv.target)] = Construction(PackedConv2d, made.args, kwargs)
     if last is conv:
         return conv

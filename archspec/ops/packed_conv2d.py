@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from archspec.ops.form import runs_plain
@@ -20,6 +21,13 @@ ACTIVATIONS: dict[str, tuple[Any, tuple[float, ...]]] = {
     "tanh": (torch.tanh, ()),
 }
 """name -> the function, and the numbers that oneDNN wants with its own form."""
+MANY = 8
+"""Images in a batch for which kernels are laid out; measured to be the same order from 2 to 32."""
+AVAILABLE = (
+    torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
+)
+"""Whether this torch has oneDNN, and its operations on laid-out kernels."""
 ONEDNN = {"relu6": "hardtanh", "silu": "swish"}
 """Names that oneDNN has otherwise."""
 
@@ -29,49 +37,69 @@ class PackedConv2d(nn.Conv2d):
 
     Parameters are those of nn.Conv2d. On a CPU with oneDNN it is one operation that writes its output once, with a
     second copy of the kernels in the order that oneDNN computes in; otherwise, and where gradients or other types are
-    asked for, the operations one after another. The copy follows the parameters: it is made again when they have
-    changed, but for changes by hand between calls of a compiled network, which `pack` makes known.
+    asked for, the operations one after another. The copy is made when it is first needed, one for single images and
+    one for batches, for which oneDNN's order can differ. It is made anew when the parameters have changed, but under
+    torch.compile, which looks at them once: there, `forget` makes a change by hand known.
 
     Shape: N x in_channels x H x W -> N x out_channels x H' x W'
     """
 
-    def __init__(self, *sizes: Any, activation: str = "none", **fields: Any) -> None:
+    def __init__(self, *sizes: Any, at: tuple[int, int], activation: str = "none", **fields: Any) -> None:
         super().__init__(*sizes, **fields)
+        self.at = at
+        """Height and width of the inputs that kernels are laid out for; others are as right, and may be slower."""
         self.activation = activation
-        self._packed: torch.Tensor | None = None
+        self._one: Tensor | None = None
+        self._many: Tensor | None = None
         self._stamp = (0, 0)
 
-    def pack(self, size: tuple[int, ...] | None = None) -> None:
-        """Lay the kernels out, for inputs of this size; on a device or in a type that has no such layout, drop them."""
-        weight = self.weight
-        self._packed = None
-        if weight.device.type != "cpu" or weight.dtype != torch.float32 or not is_available():
-            return
-        with torch.no_grad():
-            self._packed = torch.ops.mkldnn._reorder_convolution_weight(
-                weight.detach(), self.padding, self.stride, self.dilation, self.groups, list(size) if size else None
-            )
-        self._stamp = _stamp(weight)
+    def forget(self) -> None:
+        """Drop the laid-out kernels: they are made anew when they are needed next."""
+        self._one = self._many = None
 
-    def forward(self, x: torch.Tensor, other: torch.Tensor | None = None) -> torch.Tensor:
+    def _ready(self, single: bool) -> None:
+        """See that the kernels are laid out as the parameters are now."""
+        weight = self.weight
+        if self._stamp != _stamp(weight):
+            self._one = self._many = None
+            self._stamp = _stamp(weight)
+        if (self._one if single else self._many) is not None:
+            return
+        size = [1 if single else MANY, self.in_channels, *self.at]
+        fixed = self.padding, self.stride, self.dilation, self.groups
+        with torch.inference_mode(False), torch.no_grad():
+            packed = torch.ops.mkldnn._reorder_convolution_weight(weight.detach(), *fixed, size)
+        if single:
+            self._one = packed
+        else:
+            self._many = packed
+
+    def forward(self, x: Tensor, other: Tensor | None = None) -> Tensor:
         if self._is_swift(x, other):
-            name = ONEDNN.get(self.activation, self.activation)
-            scalars = list(ACTIVATIONS[self.activation][1])
-            fixed = self.padding, self.stride, self.dilation, self.groups
-            if other is None:
-                return torch.ops.mkldnn._convolution_pointwise(x, self._packed, self.bias, *fixed, name, scalars, "")
-            unary = None if name == "none" else name
-            return torch.ops.mkldnn._convolution_pointwise.binary(
-                x, other, self._packed, self.bias, *fixed, "add", 1.0, unary, scalars, ""
-            )
+            packed = self._one if x.shape[0] == 1 else self._many
+            assert packed is not None
+            return self._swift(x, other, packed)
         y = super().forward(x)
-        y = y if other is None else torch.add(y, other)
+        return self._activated(y if other is None else torch.add(y, other))
+
+    def _swift(self, x: Tensor, other: Tensor | None, packed: Tensor) -> Tensor:
+        fixed: Any = self.padding, self.stride, self.dilation, self.groups
+        if other is None:
+            name, scalars = ONEDNN.get(self.activation, self.activation), list(ACTIVATIONS[self.activation][1])
+            alone: Tensor = torch.ops.mkldnn._convolution_pointwise(x, packed, self.bias, *fixed, name, scalars, "")
+            return alone
+        plus: Any = _traced_plus if torch.compiler.is_compiling() else _plus
+        y: Tensor = plus(x, other, packed, self.bias, *fixed, self.activation == "relu")
+        return y if self.activation in ("none", "relu") else self._activated(y)
+
+    def _activated(self, y: Tensor) -> Tensor:
         if self.activation == "relu":
             return F.relu(y, inplace=True)
         function = ACTIVATIONS[self.activation][0]
-        return y if function is None else function(y)
+        found: Tensor = y if function is None else function(y)
+        return found
 
-    def _is_swift(self, x: torch.Tensor, other: torch.Tensor | None) -> bool:
+    def _is_swift(self, x: Tensor, other: Tensor | None) -> bool:
         if x.device.type != "cpu" or x.dtype != torch.float32 or x.dim() != 4 or runs_plain(x, "cpu"):
             return False
         if torch.is_autocast_enabled("cpu"):
@@ -79,28 +107,57 @@ class PackedConv2d(nn.Conv2d):
         asked = x.requires_grad or self.weight.requires_grad or (other is not None and other.requires_grad)
         if torch.is_grad_enabled() and asked:
             return False
-        if not torch.compiler.is_compiling() and (self._packed is None or self._stamp != _stamp(self.weight)):
-            self.pack(tuple(x.shape))
-        return self._packed is not None
+        if self.weight.dtype != torch.float32 or self.weight.device.type != "cpu" or not AVAILABLE:
+            return False
+        ready = _ready_for_trace if torch.compiler.is_compiling() else PackedConv2d._ready
+        if x.shape[0] == 1:
+            ready(self, True)
+        else:
+            ready(self, False)  # in a branch of its own, since a traced comparison is no constant
+        return True
 
     def _apply(self, *arguments: Any, **named: Any) -> PackedConv2d:
-        super()._apply(*arguments, **named)  # type: ignore[no-untyped-call]
-        if self._packed is not None:
-            self.pack()
-        return self
+        self.forget()
+        return super()._apply(*arguments, **named)  # type: ignore[no-untyped-call,no-any-return]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_packed": None}
+        return {**self.__dict__, "_one": None, "_many": None}
 
     def extra_repr(self) -> str:
-        return super().extra_repr() + ("" if self.activation == "none" else f", activation={self.activation}")
+        said: str = super().extra_repr()  # type: ignore[no-untyped-call]
+        return said + ("" if self.activation == "none" else f", activation={self.activation}")
 
 
-def is_available() -> bool:
-    """Whether this torch has oneDNN, and the operations on laid-out kernels."""
-    return torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
+def _plus(
+    x: Tensor,
+    other: Tensor,
+    packed: Tensor,
+    bias: Tensor | None,
+    padding: Sequence[int],
+    stride: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+    relu: bool,
+) -> Tensor:
+    """The convolution with an addition behind it, and a relu if need be: oneDNN takes no other along there."""
+    activation = "relu" if relu else None
+    y: Tensor = torch.ops.mkldnn._convolution_pointwise.binary(
+        x, other, packed, bias, padding, stride, dilation, groups, "add", 1.0, activation, [], ""
+    )
+    return y.contiguous(memory_format=torch.channels_last)
 
 
-def _stamp(weight: torch.Tensor) -> tuple[int, int]:
+_traced_plus = torch.library.custom_op("archspec::conv_plus", _plus, mutates_args=())
+"""The same for torch.compile, which does not know the shape that torch's own operation gives."""
+_traced_plus.register_fake(lambda x, other, *_: torch.empty_like(other, memory_format=torch.channels_last))
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def _ready_for_trace(module: PackedConv2d, single: bool) -> None:
+    """What torch.compile calls while it looks at the code."""
+    module._ready(single)
+
+
+def _stamp(weight: Tensor) -> tuple[int, int]:
     """Changes whenever the numbers of a parameter may have."""
     return weight.data_ptr(), 0 if weight.is_inference() else weight._version

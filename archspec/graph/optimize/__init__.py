@@ -24,7 +24,6 @@ MODES: dict[str, dict[str, Callable[[Graph], Change]]] = {
         "fold-padding": fold_padding,
         "fold-norms": fold_norms,
         "merge-siblings": merge_siblings,
-        "pool-first": pool_first,
     },
     "training": {
         "drop-idle": lambda graph: drop_idle(graph, training=True),

@@ -28,12 +28,18 @@ def merge_siblings(graph: Graph) -> Change:
             assert isinstance(read, CHW)
             geometry = node.block.kernel_size, node.block.stride, node.block.sides(read), node.block.dilation
             families.setdefault((node.inputs[0], node.place, geometry), []).append(node)
-    merged = [_merge(wiring, family) for family in families.values() if len(family) > 1]
+    alike = (family for family in families.values() if len(family) > 1 and _all_or_none(wiring, family))
+    merged = [_merge(wiring, family) for family in alike]
     if not merged:
         return Change(graph)
     count = sum(len(record.layers) for record in merged)
     did = f"merged {counted(count, 'convolution')} into {len(merged)}"
     return Change(wiring.done(), tuple(merged), did)
+
+
+def _all_or_none(wiring: Rewiring, family: list[Node]) -> bool:
+    """Whether a relu is behind each convolution, or behind none; a mixture costs more than it gains."""
+    return len({(reader := wiring.only_reader(node.name)) is not None and reader.op == "relu" for node in family}) == 1
 
 
 def _merge(wiring: Rewiring, family: list[Node]) -> Merged:
