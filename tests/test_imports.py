@@ -37,6 +37,7 @@ LAYERS = [
     ["testing"],
     ["data"],
     ["train"],
+    ["measure"],
     ["cli"],
 ]
 """Bottom up: an import may only go down, or stay within its own package."""
@@ -45,7 +46,7 @@ LEVELS = {name: level for level, names in enumerate(LAYERS) for name in names}
 FACADE = {"__init__", "__main__"}
 """The package's own doors, which belong to no layer."""
 
-HOMES = {"torch": {"lowering", "ops", "testing", "data", "train"}, "networkx": {"graph"}, "yaml": {"spec"}}
+HOMES = {"torch": {"lowering", "ops", "testing", "data", "train", "measure"}, "networkx": {"graph"}, "yaml": {"spec"}}
 """Where a library may be imported at module level."""
 
 

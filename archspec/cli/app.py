@@ -7,6 +7,7 @@ from importlib import import_module
 import click
 
 COMMANDS = {
+    "bench": "Time networks, layer by layer too, beside what the machine allows.",
     "blocks": "List the blocks that a spec can use, or document one.",
     "build": "Compile a spec to a PyTorch module, try it, and write it out.",
     "diff": "Print what differs between two specs, or two settings of one.",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
+from torch import fx
 
 from archspec.errors import BuildError, did_you_mean
 from archspec.graph.graph import Graph
@@ -28,6 +29,8 @@ class Optimized:
 
     network: Network
     graph: Graph
+    codes: Mapping[bool, fx.Graph]
+    """Its operations in training and in evaluation."""
     lines: list[str]
     """What each pass did, if it did something: `fold-norms: folded 57 norms ...`."""
 
@@ -90,12 +93,14 @@ def optimized(
         lines += [f"{name}: {change.did}"] if change.did else []
     graph = replace(graph, name=f"{graph.name}-{mode}")
     counts: dict[str, int] = {}
+    codes: dict[bool, fx.Graph] = {}
 
     def carry_out(emitter: Emitter) -> None:
         if mode == "inference" and "packed-convolutions" not in skipped:
             counts["packed-convolutions"] = fuse(emitter, graph)
         if "in-place" not in skipped:
             counts["in-place"] = in_place(emitter, graph)
+        codes[emitter.training] = emitter.graph
 
     conversion = Conversion(tuple(rewrites), tuple(whole.state_shapes()), tuple(graph.state_shapes()))
     made = assemble(plan(graph, tuple(devices), carry_out))
@@ -111,4 +116,4 @@ def optimized(
         lines.append("channels-last: kernels in channels_last")
     if mode == "inference":
         made.requires_grad_(False).eval()
-    return Optimized(made, graph, lines)
+    return Optimized(made, graph, codes, lines)

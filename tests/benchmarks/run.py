@@ -139,16 +139,15 @@ def torchvision_models() -> types.ModuleType | None:
     return models
 
 
-def build() -> None:
-    import archspec
+def speed(name: str, *, needs_torchvision: bool) -> None:
+    """A part of speed.py."""
+    sys.path.insert(0, str(ROOT))
+    from tests.benchmarks import speed as parts
 
-    models = torchvision_models()
-    if models is None:
-        return
-    for name in ("resnet152", "resnet18"):
-        pairwise(
-            f"build {name} / torchvision", lambda n=name: archspec.build(n), lambda n=name: getattr(models, n)(), 7
-        )
+    if not needs_torchvision:
+        getattr(parts, name)(pairwise)
+    elif (models := torchvision_models()) is not None:
+        getattr(parts, name)(pairwise, models)
 
 
 def step() -> None:
@@ -255,7 +254,9 @@ PARTS = {
     "draw": draw,
     "page": page,
     "plugins": plugins,
-    "build": build,
+    "build": lambda: speed("building", needs_torchvision=True),
+    "inference": lambda: speed("inference", needs_torchvision=True),
+    "training": lambda: speed("training", needs_torchvision=False),
     "step": step,
     "scale": scale,
     "large": large,

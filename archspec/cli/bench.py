@@ -1,0 +1,126 @@
+"""archspec bench"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from archspec.cli.options import Chosen, spec_options
+
+if TYPE_CHECKING:
+    from archspec.views.measured import LayerTime, Machine, Times
+
+VARIANTS = ("eager", "compiled", "optimized", "optimized-compiled")
+
+
+def _batches(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, ...]:
+    sizes = value.split(",")
+    if not all(size.isascii() and size.isdecimal() and 0 < int(size) < 2**20 for size in sizes):
+        raise click.BadParameter(f"whole numbers from 1, with commas between them, found {value!r}")
+    return tuple(dict.fromkeys(map(int, sizes)))
+
+
+@click.command()
+@click.argument("specs", metavar="SPEC...", nargs=-1, required=True)
+@spec_options(passes=True)
+@click.option(
+    "--run", type=click.Choice(["forward", "step"]), default="forward", show_default=True, help="What is timed."
+)
+@click.option(
+    "--as",
+    "variants",
+    type=click.Choice(VARIANTS),
+    multiple=True,
+    default=("eager", "optimized"),
+    help="In which form, several times if need be; unsaid, eager and optimized.",
+)
+@click.option("--batch", "batches", default="1", show_default=True, metavar="N,...", callback=_batches, help="Images.")
+@click.option("--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), default="float32", show_default=True)
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1, ...")
+@click.option("--threads", type=click.IntRange(1), default=None, help="Of the CPU; unsaid, as many as torch takes.")
+@click.option("--rounds", type=click.IntRange(1), default=None, help="Of each network; unsaid, as many as fit.")
+@click.option(
+    "--seconds", type=click.FloatRange(0), default=5.0, show_default=True, help="For the rounds of one batch."
+)
+@click.option("--layers", is_flag=True, help="Each layer's time beside the machine's limit.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--out", type=click.Path(dir_okay=False), default=None, help="Picture of the layers: .svg or .png.")
+def bench(
+    specs: tuple[str, ...],
+    chosen: Chosen,
+    run: str,
+    variants: tuple[str, ...],
+    batches: tuple[int, ...],
+    dtype: str,
+    device: str,
+    threads: int | None,
+    rounds: int | None,
+    seconds: float,
+    layers: bool,
+    as_json: bool,
+    out: str | None,
+) -> None:
+    """Time networks in turn, and say how near they come to what this machine can do.
+
+    `optimized` is `build(..., optimize=...)`, for inference, or for training where a step is timed. Times are medians;
+    `faster` is the median over pairs of rounds, beside the network in the first line. Values are random.
+    """
+    import json
+    from pathlib import Path
+
+    graphs = [chosen.compile(spec) for spec in specs]
+
+    import torch
+
+    from archspec.file import write_file
+    from archspec.lowering.artifacts import prepare
+    from archspec.lowering.device import usable_device
+    from archspec.measure.layers import layer_times
+    from archspec.measure.machine import measured_machine
+    from archspec.measure.subject import subject
+    from archspec.measure.times import measured
+    from archspec.views.measured import layers_table, machine_line, measured_data, times_table
+
+    if out and Path(out).suffix not in (".svg", ".png"):
+        raise click.UsageError(f"--out is a picture, .svg or .png, found {out!r}")
+    if out:
+        prepare(Path(out).parent)
+    where, kind = usable_device(device), getattr(torch, dtype)
+    if threads:
+        torch.set_num_threads(threads)
+    machine = measured_machine(where, kind)
+    if not as_json:
+        click.echo(machine_line(machine))
+    every: list[Times] = []
+    found: list[tuple[str, str, int, list[LayerTime]]] = []
+    for batch in batches:
+        subjects = [subject(graph, one, run, batch, where, kind) for graph in graphs for one in dict.fromkeys(variants)]
+        times = measured(subjects, rounds, seconds)
+        every += times
+        if not as_json:
+            click.echo(f"\n{times_table(times, machine, run)}")
+        if layers or out:
+            found += [(one.name, one.variant, batch, layer_times(one)) for one in subjects if one.call is None]
+    for name, variant, batch, listed in found if layers and not as_json else []:
+        click.echo(f"\n{layers_table(listed, machine, f'{name} {variant}, batch {batch}, forward in evaluation')}")
+    if as_json:
+        click.echo(json.dumps(measured_data(machine, run, every, found if layers else []), indent=1))
+    if out:
+        write_file(Path(out), _picture(machine, found, Path(out).suffix))
+        click.echo(f"wrote {out}", err=as_json)
+
+
+def _picture(machine: Machine, found: list[tuple[str, str, int, list[LayerTime]]], suffix: str) -> bytes:
+    """The layers below the machine's roofline. Errors: click.UsageError if there are none"""
+    from archspec.drawing.roofline import roofline
+
+    if not found:
+        raise click.UsageError("the picture shows layers, which a compiled network does not have; add --as eager")
+    svg = roofline(machine, [(f"{name} {variant}, batch {batch}", layers) for name, variant, batch, layers in found])
+    if suffix == ".svg":
+        return svg.encode()
+
+    from archspec.drawing.png import png_of
+
+    return png_of(svg, 2.0)

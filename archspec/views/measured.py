@@ -1,0 +1,192 @@
+"""What was measured of networks, as a table or JSON."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What a machine can do, measured in the dtype of the networks."""
+
+    device: str
+    threads: int
+    """0 where it is no CPU."""
+    dtype: str
+    flops: float
+    """Per second, of a large matrix product: 2 for each multiply-accumulate."""
+    bandwidth: float
+    """Bytes per second read and written by a copy that fits no cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """One network, as it was run."""
+
+    name: str
+    """Of its spec."""
+    variant: str
+    """`eager`, `compiled`, `optimized`, or `optimized-compiled`."""
+    seconds: tuple[float, ...]
+    """Of each round, in order; the rounds of all networks were interleaved."""
+    batch: int
+    flops: float
+    """Of one run."""
+    memory: int | None
+    """Bytes at the most beside what was there before the run; None where it cannot be measured."""
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.seconds)
+
+    @property
+    def spread(self) -> tuple[float, float]:
+        """The quarters: a quarter of the rounds was faster than the first, a quarter slower than the second."""
+        if len(self.seconds) < 2:
+            return self.seconds[0], self.seconds[0]
+        quarters = statistics.quantiles(self.seconds, n=4, method="inclusive")
+        return quarters[0], quarters[2]
+
+    def gain_on(self, first: Times) -> float:
+        """How many times faster it is than another, as the median over pairs of rounds."""
+        return statistics.median(a / b for a, b in zip(first.seconds, self.seconds, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class LayerTime:
+    """One layer's share of a forward pass in evaluation."""
+
+    name: str
+    op: str
+    seconds: float
+    flops: float
+    bytes: float
+    """Read and written once: inputs, parameters and output."""
+
+    def limit(self, machine: Machine) -> float:
+        """The least seconds by the machine's peaks: arithmetic, or memory, whichever takes longer."""
+        return max(self.flops / machine.flops, self.bytes / machine.bandwidth)
+
+
+def machine_line(machine: Machine) -> str:
+    threads = f", {machine.threads} thread{'s' if machine.threads > 1 else ''}" if machine.threads else ""
+    peaks = f"{machine.flops / 1e9:,.0f} GFLOP/s in matrix products, {machine.bandwidth / 1e9:,.1f} GB/s in copies"
+    return f"{machine.device}{threads}, {machine.dtype}: {peaks}"
+
+
+def times_table(times: Sequence[Times], machine: Machine, run: str) -> str:
+    """The networks that were run at one batch size, beside the first of them."""
+    first = times[0]
+    head = ("network", "median ms", "quarters", "images/s", "faster", "GFLOP/s", "of peak", "peak MiB")
+    rows = [head]
+    for one in times:
+        low, high = one.spread
+        rate = one.flops / one.median
+        rows.append(
+            (
+                f"{one.name} {one.variant}",
+                f"{one.median * 1e3:,.2f}",
+                f"{low * 1e3:,.2f} to {high * 1e3:,.2f}",
+                f"{one.batch / one.median:,.1f}",
+                "" if one is first else f"{one.gain_on(first):.2f} x",
+                f"{rate / 1e9:,.0f}",
+                f"{rate / machine.flops:.0%}",
+                "" if one.memory is None else f"{one.memory / 2**20:,.1f}",
+            )
+        )
+    what = {"forward": "forward in evaluation", "step": "training step: forward and backward"}[run]
+    return f"{what}, batch {first.batch}, {len(first.seconds)} rounds\n{_aligned(rows)}"
+
+
+def layers_table(layers: Sequence[LayerTime], machine: Machine, title: str) -> str:
+    """Layers in the order they are run, with how far each is from what the machine allows."""
+    total = sum(layer.seconds for layer in layers)
+    rows = [("layer", "op", "ms", "share", "GFLOP", "GFLOP/s", "GB/s", "limit ms", "x limit", "bound by")]
+    for layer in layers:
+        limit = layer.limit(machine)
+        rows.append(
+            (
+                layer.name,
+                layer.op,
+                f"{layer.seconds * 1e3:,.3f}",
+                f"{layer.seconds / total:.1%}",
+                f"{layer.flops / 1e9:,.3f}" if layer.flops else "",
+                f"{layer.flops / layer.seconds / 1e9:,.0f}" if layer.flops else "",
+                f"{layer.bytes / layer.seconds / 1e9:,.1f}",
+                f"{limit * 1e3:,.3f}",
+                f"{layer.seconds / limit:.1f}" if limit else "",
+                "arithmetic" if layer.flops / machine.flops > layer.bytes / machine.bandwidth else "memory",
+            )
+        )
+    least = sum(layer.limit(machine) for layer in layers)
+    said = f"layer by layer {total * 1e3:,.2f} ms, at the machine's limits {least * 1e3:,.2f} ms"
+    return f"{title}\n{_aligned(rows, texts=(0, 1, 9))}\n{said}"
+
+
+def _aligned(rows: Sequence[tuple[str, ...]], texts: tuple[int, ...] = (0,)) -> str:
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    lines = [
+        "  ".join(
+            f"{cell:<{w}}" if k in texts else f"{cell:>{w}}"
+            for k, (cell, w) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def measured_data(
+    machine: Machine, run: str, times: Sequence[Times], layers: Sequence[tuple[str, str, int, Sequence[LayerTime]]]
+) -> dict[str, Any]:
+    """Everything as JSON has it: seconds, FLOP and bytes."""
+    return {
+        "machine": {
+            "device": machine.device,
+            "threads": machine.threads,
+            "dtype": machine.dtype,
+            "flops_per_second": machine.flops,
+            "bytes_per_second": machine.bandwidth,
+        },
+        "run": run,
+        "networks": [
+            {
+                "name": one.name,
+                "variant": one.variant,
+                "batch": one.batch,
+                "median_s": one.median,
+                "quarters_s": list(one.spread),
+                "seconds": list(one.seconds),
+                "images_per_s": one.batch / one.median,
+                "flop": one.flops,
+                "peak_bytes": one.memory,
+                "times_faster_than_first": one.gain_on(_first(times, one.batch)),
+            }
+            for one in times
+        ],
+        "layers": [
+            {
+                "name": name,
+                "variant": variant,
+                "batch": batch,
+                "layers": [
+                    {
+                        "name": layer.name,
+                        "op": layer.op,
+                        "seconds": layer.seconds,
+                        "flop": layer.flops,
+                        "bytes": layer.bytes,
+                        "limit_s": layer.limit(machine),
+                    }
+                    for layer in found
+                ],
+            }
+            for name, variant, batch, found in layers
+        ],
+    }
+
+
+def _first(times: Sequence[Times], batch: int) -> Times:
+    return next(one for one in times if one.batch == batch)

@@ -1,0 +1,110 @@
+"""Networks made faster, beside torchvision's and hand-written ones; see README.md here."""
+
+from __future__ import annotations
+
+import copy
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+import archspec
+from tests.benchmarks import by_hand
+
+Pairwise = Callable[..., None]
+NETWORKS = {"googlenet-torchvision": "googlenet", "resnet50-torchvision": "resnet50"}
+STEPS = {"alexnet": ("AlexNet", 32), "googlenet": ("GoogLeNet", 16), "resnet50": ("ResNet50", 8)}
+
+
+def inference(pairwise: Pairwise, models: Any) -> None:
+    """Evaluation, in eager mode and compiled, with torchvision's weights in both."""
+    for name, theirs in NETWORKS.items():
+        keywords = {"init_weights": False, "transform_input": False} if theirs == "googlenet" else {}
+        peer = getattr(models, theirs)(weights=None, **keywords).eval().requires_grad_(False)
+        _settle(peer)
+        with tempfile.TemporaryDirectory() as folder:
+            torch.save(peer.state_dict(), Path(folder) / "weights.pt")
+            ours = archspec.build(name, weights=Path(folder) / "weights.pt", optimize="inference")
+        last = copy.deepcopy(peer).to(memory_format=torch.channels_last)
+        for batch in (1, 8):
+            _one_batch(pairwise, name, ours, peer, last, torch.randn(batch, 3, 224, 224))
+
+
+def _one_batch(
+    pairwise: Pairwise, name: str, ours: nn.Module, peer: nn.Module, last: nn.Module, image: torch.Tensor
+) -> None:
+    laid_out = image.to(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        a, b = (getattr(y, "logits", y) for y in (peer(image), ours(image)))
+        apart = float((a - b).abs().max() / a.abs().max())
+        title = f"{name} inference, batch {len(image)} / torchvision"
+        pairwise(title, partial(ours, image), partial(peer, image), 15)
+        torch._dynamo.reset()
+        one, other = torch.compile(copy.deepcopy(ours)), torch.compile(last)
+        title = "  compiled / compiled torchvision in channels_last"
+        pairwise(title, partial(one, laid_out), partial(other, laid_out), 15)
+    print(f"  logits differ by {apart:.1e} of the largest", flush=True)
+
+
+def _settle(module: nn.Module) -> None:
+    """Running statistics of norms as training leaves them: not 0 and 1."""
+    for one in module.modules():
+        if isinstance(one, nn.BatchNorm2d):
+            one.running_mean.normal_(0, 0.1)
+            one.running_var.uniform_(0.5, 1.5)
+
+
+def training(pairwise: Pairwise) -> None:
+    """A training step, forward and backward, beside the network as a person writes it; and the memory of both."""
+    for name, (hand, batch) in STEPS.items():
+        image, target = torch.randn(batch, 3, 224, 224), torch.randint(1000, (batch,))
+        ours, theirs = archspec.build(name, optimize="training"), getattr(by_hand, hand)()
+        title = f"step of {name} for training, batch {batch} / by hand"
+        pairwise(title, partial(step, ours, image, target), partial(step, theirs, image, target), 7)
+        ones, others = ([_peak(which, name, hand, batch) for _ in range(2)] for which in ("ours", "theirs"))
+        print(f"  peak memory, MiB: {ones[0]:.0f} and {ones[1]:.0f}; by hand {others[0]:.0f} and {others[1]:.0f}")
+
+
+def step(module: nn.Module, image: torch.Tensor, target: torch.Tensor) -> None:
+    module.zero_grad(set_to_none=True)
+    outputs = module(image)
+    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+    sum(nn.functional.cross_entropy(output, target) for output in outputs).backward()
+
+
+def _peak(which: str, name: str, hand: str, batch: int) -> float:
+    """Of a process of its own, after three steps, beside what it took before the first."""
+    given = json.dumps([which, name, hand, batch])
+    said = subprocess.run([sys.executable, "-m", "tests.benchmarks.speed", given], check=True, capture_output=True)
+    return float(said.stdout)
+
+
+def _measure(which: str, name: str, hand: str, batch: int) -> None:
+    import resource
+
+    module = archspec.build(name, optimize="training") if which == "ours" else getattr(by_hand, hand)()
+    image, target = torch.randn(batch, 3, 224, 224), torch.randint(1000, (batch,))
+    before = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    for _ in range(3):
+        step(module, image, target)
+    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before) / 2**20)
+
+
+def building(pairwise: Pairwise, models: Any) -> None:
+    """Building each spec that torchvision has too, beside its constructor."""
+    from archspec.spec.shelves import zoo_names
+
+    for name in zoo_names():
+        if name.endswith("-torchvision") and hasattr(models, theirs := name.removesuffix("-torchvision")):
+            pairwise(f"build {name} / torchvision", partial(archspec.build, name), getattr(models, theirs), 3)
+
+
+if __name__ == "__main__":
+    _measure(*json.loads(sys.argv[1]))
