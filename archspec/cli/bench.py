@@ -84,6 +84,8 @@ def bench(
 
     if out and Path(out).suffix not in (".svg", ".png"):
         raise click.UsageError(f"--out is a picture, .svg or .png, found {out!r}")
+    if (out or layers) and all(one.endswith("compiled") for one in variants):
+        raise click.UsageError("a compiled network has no layers to show; add --as eager or --as optimized")
     if out:
         prepare(Path(out).parent)
     where, kind = usable_device(device), getattr(torch, dtype)
@@ -112,11 +114,9 @@ def bench(
 
 
 def _picture(machine: Machine, found: list[tuple[str, str, int, list[LayerTime]]], suffix: str) -> bytes:
-    """The layers below the machine's roofline. Errors: click.UsageError if there are none"""
+    """The layers below the machine's roofline."""
     from archspec.drawing.roofline import roofline
 
-    if not found:
-        raise click.UsageError("the picture shows layers, which a compiled network does not have; add --as eager")
     svg = roofline(machine, [(f"{name} {variant}, batch {batch}", layers) for name, variant, batch, layers in found])
     if suffix == ".svg":
         return svg.encode()

@@ -14,7 +14,7 @@ from archspec.cli.options import Chosen, WeightsOptions, spec_options, weights_o
 @weights_options
 @click.option("--device", default=None, help="Where to try the module: cpu, cuda, cuda:1, ...; unsaid, cpu.")
 @click.option("--devices", default=None, metavar="D0,D1,...", help="Where each `place` of the spec runs; tried there.")
-@click.option("--optimize", default=None, metavar="MODE", help="Make it faster: for `inference` or for `training`.")
+@click.option("--optimize", type=click.Choice(["inference", "training"]), default=None, help="Make it faster for this.")
 @click.option("--out", type=click.Path(file_okay=False), default=None, help="Folder to write; unsaid, build/NAME.")
 def build(
     spec: str,
@@ -44,7 +44,7 @@ def build(
     from archspec.lowering.artifacts import folder_name, prepare, write_artifacts
     from archspec.lowering.build import device_names, lower
     from archspec.lowering.device import usable_device
-    from archspec.lowering.optimize import agreement, check_mode, optimized
+    from archspec.lowering.optimize import agreement, optimized
     from archspec.lowering.standalone import standalone_source
     from archspec.lowering.verify import verify
     from archspec.lowering.weights import put, read_weights
@@ -59,8 +59,6 @@ def build(
         raise click.UsageError(f"`meta` holds no values to move: all devices are meta or none is, found {devices}")
     if devices:
         device_names(graph, where)
-    if optimize:
-        check_mode(optimize)
     folder = Path(out) if out else Path("build") / (folder_name(graph) + (f"-{optimize}" if optimize else ""))
     prepare(folder)
     loaded = read_weights(graph, weights.file, *weights.about()) if weights.file else None

@@ -134,3 +134,25 @@ def test_outputs_can_be_pickled():
     again = pickle.loads(pickle.dumps(outputs))
     assert again._fields == ("logits", "aux1", "aux2")
     assert torch.equal(again.logits, outputs.logits)
+
+
+def test_an_optimised_network_is_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    said = CliRunner().invoke(cli, ["build", "resnet-cifar", "--optimize", "inference"])
+    assert said.exit_code == 0, said.output
+    assert "fold-norms: folded 19 norms into the layers before them" in said.output
+    assert "optimised outputs are at most" in said.output and "model.py gives the same bits" in said.output
+    folder = tmp_path / "build" / "resnet-cifar-inference"
+    assert json.loads((folder / "manifest.json").read_text())["optimize"] == "inference"
+    assert "batch_norm2d" not in (folder / "spec.yaml").read_text()
+    again = CliRunner().invoke(
+        cli, ["build", str(folder / "spec.yaml"), "--weights", str(folder / "model.safetensors")]
+    )
+    assert again.exit_code == 0, again.output
+
+
+def test_a_mode_that_is_not_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    said = CliRunner().invoke(cli, ["build", "lenet5", "--optimize", "trainig"])
+    assert said.exit_code == 2 and "'inference', 'training'" in said.output
+    assert not list(tmp_path.iterdir())

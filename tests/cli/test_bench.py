@@ -1,0 +1,142 @@
+"""`archspec bench`, and what it is made of; that a figure is plausible is as much as can be asserted of times."""
+
+import json
+from xml.etree import ElementTree
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+import archspec
+from archspec.cli.app import cli
+from archspec.drawing.roofline import roofline
+from archspec.measure.layers import layer_times
+from archspec.measure.subject import subject
+from archspec.measure.times import measured
+from archspec.views.measured import LayerTime, Machine, Times, layers_table, times_table
+
+CPU = torch.device("cpu")
+MACHINE = Machine("cpu", 2, "float32", 100e9, 10e9)
+QUICK = ("--rounds", "3", "--threads", "1")
+
+
+@pytest.fixture(autouse=True)
+def threads():
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def run(*arguments, status=0):
+    found = CliRunner().invoke(cli, ["bench", *map(str, arguments)])
+    assert found.exit_code == status, found.output
+    return found.output
+
+
+def test_the_tables():
+    said = run("lenet5", "resnet-cifar", "--batch", "1,3", "--layers", *QUICK)
+    assert said.startswith("cpu, 1 thread, float32: ")
+    assert said.count("forward in evaluation, batch 1, 3 rounds") == said.count("batch 3, 3 rounds") == 1
+    lines = said.splitlines()
+    assert sum(line.startswith("resnet-cifar optimized  ") for line in lines) == 2
+    assert "lenet5 eager, batch 3, forward in evaluation" in lines
+    assert sum(line.startswith("stage1.0.conv1 ") for line in lines) == 4
+
+
+def test_json_and_a_picture(tmp_path):
+    path = tmp_path / "roof.svg"
+    found = CliRunner().invoke(cli, ["bench", "lenet5", "--json", "--layers", "--out", str(path), *QUICK])
+    data = json.loads(found.stdout)
+    assert [one["variant"] for one in data["networks"]] == ["eager", "optimized"]
+    first = data["networks"][0]
+    assert first["flop"] == 2 * archspec.compile("lenet5").macs and len(first["seconds"]) == 3
+    assert first["times_faster_than_first"] == 1.0 and first["images_per_s"] == pytest.approx(1 / first["median_s"])
+    assert [layer["op"] for layer in data["layers"][0]["layers"]].count("conv2d") >= 2
+    assert "lenet5 optimized" in path.read_text() and "wrote" in found.stderr
+
+
+def test_a_step():
+    said = run("lenet5", "--run", "step", "--as", "optimized", "--batch", "4", *QUICK)
+    assert "training step: forward and backward, batch 4, 3 rounds" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--batch", "0"], "whole numbers from 1"),
+        (["--batch", "1,x"], "whole numbers from 1"),
+        (["--out", "roof.txt"], "--out is a picture, .svg or .png"),
+        (["--as", "compiled", "--out", "roof.svg", "--batch", "1"], "add --as eager"),
+        (["--run", "backward"], "is not one of"),
+    ],
+)
+def test_wrong_options(arguments, message, monkeypatch):
+    monkeypatch.setattr("archspec.measure.times.measured", lambda *_: pytest.fail("measured before it was refused"))
+    assert message in run("lenet5", *arguments, status=2)
+
+
+def test_what_is_counted():
+    graph = archspec.compile("googlenet-torchvision", inputs={"image": (3, 64, 64)})
+    one = subject(graph, "eager", "step", 2, CPU, torch.float32)
+    assert one.flops == 2 * 3 * 2 * graph.macs
+    one = subject(graph, "optimized", "forward", 2, CPU, torch.float32)
+    assert one.flops == 2 * 2 * graph.inference().macs
+    layers = {layer.name: layer for layer in layer_times(one)}
+    assert sum(layer.flops for layer in layers.values()) == one.flops
+    # 64 x 64 images, 7 x 7 kernels of 3 channels and biases, 32 x 32 maps of 64 channels; two images of float32
+    assert layers["conv1.conv"].bytes == 4 * (2 * 3 * 64 * 64 + 64 * (3 * 49 + 1) + 2 * 64 * 32 * 32)
+    assert layers["inception3a.branch2.0.relu"].bytes == 0  # channels of another value: nothing is moved
+
+
+def test_memory_of_a_run_is_near_what_it_holds():
+    graph = archspec.compile("vgg11", inputs={"image": (3, 224, 224)})
+    one = subject(graph, "eager", "step", 2, CPU, torch.float32)
+    (times,) = measured([one], 1, 0.0)
+    least = 2 * sum(node.shape.size for node in graph if node.op == "conv2d") * 4 + graph.params * 4
+    assert times.memory is None or least * 0.9 < times.memory < 4 * least
+
+
+def test_rounds_are_taken_in_turn():
+    order = []
+
+    class Fake:
+        batch, flops, device, name, variant = 1, 1.0, CPU, "x", "eager"
+        module = torch.nn.Identity()
+
+        def __init__(self, number):
+            self.number = number
+
+        def __call__(self):
+            order.append(self.number)
+
+    found = measured([Fake(0), Fake(1), Fake(2)], 4, 0.0)
+    assert order[6:18] == [0, 1, 2, 1, 2, 0, 2, 0, 1, 0, 1, 2]  # after two runs of each to warm up
+    assert [len(one.seconds) for one in found] == [4, 4, 4]
+
+
+def test_figures_of_the_tables():
+    one = Times("a", "eager", (0.2, 0.4, 0.3), 8, 6e9, 2**20)
+    other = Times("b", "eager", (0.1, 0.1, 0.1), 8, 6e9, None)
+    assert one.median == 0.3 and one.spread == pytest.approx((0.25, 0.35)) and other.gain_on(one) == pytest.approx(3)
+    rows = times_table([one, other], MACHINE, "forward").splitlines()
+    assert rows[2].split() == ["a", "eager", "300.00", "250.00", "to", "350.00", "26.7", "20", "20%", "1.0"]
+    assert rows[3].split()[-4:] == ["3.00", "x", "60", "60%"]
+    layers = [LayerTime("conv", "conv2d", 0.02, 1e9, 1e7), LayerTime("relu", "relu", 0.02, 0.0, 1e8)]
+    rows = layers_table(layers, MACHINE, "title").splitlines()
+    assert rows[2].split() == ["conv", "conv2d", "20.000", "50.0%", "1.000", "50", "0.5", "10.000", "2.0", "arithmetic"]
+    assert rows[3].split() == ["relu", "relu", "20.000", "50.0%", "5.0", "10.000", "2.0", "memory"]
+    assert rows[4] == "layer by layer 40.00 ms, at the machine's limits 20.00 ms"
+
+
+def test_the_picture_puts_layers_where_they_belong():
+    layers = [LayerTime("slow", "conv2d", 0.04, 1e9, 1e7), LayerTime("fast", "conv2d", 0.01, 1e9, 1e7)]
+    root = ElementTree.fromstring(roofline(MACHINE, [("net", layers), ("other", layers[:1])]))
+    svg = "{http://www.w3.org/2000/svg}"
+    discs = [disc for disc in root.iter(f"{svg}circle") if disc.find(f"{svg}title") is not None]
+    place = {disc.find(f"{svg}title").text.split(":")[0]: disc for disc in reversed(discs)}
+    assert len(discs) == 3 and float(place["slow"].get("cx")) == float(place["fast"].get("cx"))
+    assert float(place["slow"].get("cy")) > float(place["fast"].get("cy"))  # lower: a smaller rate
+    assert float(place["slow"].get("r")) == pytest.approx(2 * float(place["fast"].get("r")), rel=0.05)
+    roof = root.find(f"{svg}polyline").get("points").split()
+    assert float(place["fast"].get("cy")) == pytest.approx(float(roof[-1].split(",")[1]), abs=0.2)  # at the peak
+    assert "slow" in {text.text for text in root.iter(f"{svg}text")}
