@@ -139,6 +139,19 @@ def torchvision_models() -> types.ModuleType | None:
     return models
 
 
+def gpu() -> None:
+    """Training, LRN and inference on a CUDA GPU, where there is one."""
+    import torch
+
+    trainer("gpu")
+    models = torchvision_models()
+    if torch.cuda.is_available() and models is not None:
+        from tests.benchmarks import gpu as parts
+
+        parts.lrn()
+        parts.inference(models)
+
+
 def speed(name: str, *, needs_torchvision: bool) -> None:
     """A part of speed.py."""
     sys.path.insert(0, str(ROOT))
@@ -264,7 +277,7 @@ PARTS = {
     "loop": lambda: trainer("loop"),
     "ten-crop": lambda: trainer("ten_crop"),
     "lrn": lrn,
-    "gpu": lambda: trainer("gpu"),
+    "gpu": gpu,
 }
 
 if __name__ == "__main__":
