@@ -15,7 +15,7 @@ VARIANTS = ("eager", "compiled", "optimized", "optimized-compiled")
 
 
 def _batches(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, ...]:
-    sizes = value.split(",")
+    sizes = [size.strip() for size in value.split(",")]
     if not all(size.isascii() and size.isdecimal() and 0 < int(size) < 2**20 for size in sizes):
         raise click.BadParameter(f"whole numbers from 1, with commas between them, found {value!r}")
     return tuple(dict.fromkeys(map(int, sizes)))

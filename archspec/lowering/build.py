@@ -31,12 +31,12 @@ def lower(
     names = device_names(graph, devices)
     made = plan(graph, names)
     try:
-        with torch.random.fork_rng(devices=[]):
+        with torch.inference_mode(False), torch.random.fork_rng(devices=[]):
             network = assemble(made)
-        type(network)._graph = graph
-        _check_state(network, graph)
-        initialize(network, graph, seed)
-        network.to(device=device, dtype=dtype)
+            type(network)._graph = graph
+            _check_state(network, graph)
+            initialize(network, graph, seed)
+            network.to(device=device, dtype=dtype)
         for node in graph.layers if names else ():
             if node.weights or node.buffers:
                 _move(network, node.owner, names[node.place])

@@ -1,8 +1,10 @@
-"""Relus and sums write over a value that nothing needs any more."""
+"""Relus write over a value that nothing needs any more.
+
+Sums do not: in place, they would keep the type of their first value, where autocast has made it a narrow one.
+"""
 
 from __future__ import annotations
 
-import torch
 from torch import fx
 from torch.nn import functional as F
 
@@ -14,16 +16,13 @@ FRESH = {"conv2d", "depthwise_conv2d", "conv_transpose2d", "linear", "batch_norm
 
 
 def in_place(emitter: Emitter, graph: Graph) -> int:
-    """Make relus and sums work in place where their input is new memory and nothing else reads it. Returns how many."""
+    """Make relus work in place where their input is new memory and nothing else reads it. Returns how many."""
     done = 0
     for node in list(emitter.graph.nodes):
         if node.op != "call_function" or not node.args or not _is_dead_after(node.args[0], node, graph):
             continue
         if node.target is F.relu and len(node.args) == 1 and not node.kwargs:
             node.kwargs = {"inplace": True}
-            done += 1
-        elif node.target is torch.add and len(node.args) == 2 and not node.kwargs:
-            node.op, node.target = "call_method", "add_"
             done += 1
     return done
 

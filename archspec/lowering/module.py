@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import linecache
 import re
+import warnings
 from collections import namedtuple
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,7 +14,6 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import nn
 
-from archspec.errors import BuildError
 from archspec.graph.graph import Graph
 from archspec.graph.optimize.change import Rewrite
 from archspec.lowering.emitter import Construction, Emitter, emit
@@ -31,9 +31,11 @@ class Conversion:
     """Keys, in order."""
 
     def converted(self, state: Mapping[str, Any]) -> dict[str, Any]:
-        """A state dict of the original network, for the optimised one."""
-        found = rewritten(state, self.rewrites)
-        return {key: found[key] for key in self.after}
+        """A state dict with the original network's tensors changed to the optimised one's; other keys stay."""
+        gone = set(self.before) - set(self.after)
+        if not gone & set(state):
+            return dict(state)
+        return {key: value for key, value in rewritten(state, self.rewrites).items() if key not in gone}
 
 
 class Network(nn.Module):
@@ -51,17 +53,20 @@ class Network(nn.Module):
     """Of a network that was optimised for inference: it can only evaluate, and loads the original's weights too."""
 
     def train(self, mode: bool = True) -> Self:
-        """As of every module. Errors: BuildError if the network was optimised for inference"""
+        """As of every module; one that was optimised for inference stays in evaluation, and says so."""
         if mode and self._conversion is not None:
-            hint = "build it again without `optimize`, or with optimize='training'"
-            raise BuildError(f"{type(self).__name__} is optimised for inference and cannot be trained\n  hint: {hint}")
+            message = f"{type(self).__name__} is optimised for inference and stays in evaluation"
+            warnings.warn(f"{message}: to train, build it without optimize='inference'", stacklevel=2)
+            mode = False
         return super().train(mode)
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
-        """As of every module; one that was optimised for inference takes the state of the original network too."""
-        if self._conversion is not None and set(state_dict) == set(self._conversion.before):
-            state_dict = self._conversion.converted(state_dict)
-        return super().load_state_dict(state_dict, strict, assign)
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *arguments: Any) -> None:
+        """Where the state is that of the network before it was optimised for inference, change it first."""
+        if self._conversion is not None:
+            inside = [key for key in state_dict if key.startswith(prefix)]
+            own = {key[len(prefix) :]: state_dict.pop(key) for key in inside}
+            state_dict.update({prefix + key: value for key, value in self._conversion.converted(own).items()})
+        super()._load_from_state_dict(state_dict, prefix, *arguments)
 
     def _repr_svg_(self) -> str | None:
         """The network drawn, as notebooks show it."""
@@ -88,13 +93,18 @@ class Plan:
 
 
 def plan(
-    graph: Graph, devices: tuple[str, ...] = (), carry_out: Callable[[Emitter], None] = lambda emitter: None
+    graph: Graph,
+    devices: tuple[str, ...] = (),
+    carry_out: Callable[[Emitter], None] = lambda emitter: None,
+    *,
+    trains: bool = True,
 ) -> Plan:
     """The source of a network's forwards, and how its modules and parameters are made.
 
-    `carry_out` may change how the operations of each forward are carried out, before they are written.
+    `carry_out` may change how the operations of each forward are carried out, before they are written. A network that
+    never trains has that of evaluation twice.
     """
-    training, evaluation = emit(graph, True, devices), emit(graph, False, devices)
+    training, evaluation = emit(graph, trains, devices), emit(graph, False, devices)
     carry_out(training)
     carry_out(evaluation)
     imports: dict[str, str] = {}

@@ -12,12 +12,14 @@ State = dict[str, torch.Tensor]
 
 
 def rewritten(state: Mapping[str, torch.Tensor], rewrites: Iterable[Rewrite]) -> State:
-    """The state dict after all records; the one given is left as it is."""
+    """The state dict after all records whose tensors are there; the one given is left as it is."""
     found = dict(state)
     for rewrite in rewrites:
         if isinstance(rewrite, Folded):
-            _fold(found, rewrite)
-        else:
+            own = ("weight",) if rewrite.eps is None else ("running_mean", "running_var")
+            if all(key in found for key in (f"{rewrite.layer}.weight", *(f"{rewrite.norm}.{name}" for name in own))):
+                _fold(found, rewrite)
+        elif all(f"{layer}.weight" in found for layer in rewrite.layers):
             _merge(found, rewrite)
     return found
 

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import fx, nn
 
+from archspec.errors import BuildError
 from archspec.graph.graph import Graph
 from archspec.lowering.build import lower
 from archspec.lowering.emitter import emit
@@ -80,6 +81,8 @@ def subject(
         torch.randn(batch, *node.shape.dims, generator=generator).to(device=device, dtype=dtype)
         for node in graph.inputs
     ]
+    if run == "step" and not any(parameter.requires_grad for parameter in module.parameters()):
+        raise BuildError(f"{graph.name} has no parameters, so there is no training step to time")
     call = torch.compile(module) if variant.endswith("compiled") else None
     return Subject(graph.name, variant, used, module, images, run, device, codes, call)
 

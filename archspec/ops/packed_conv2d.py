@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -38,8 +39,9 @@ class PackedConv2d(nn.Conv2d):
     Parameters are those of nn.Conv2d. On a CPU with oneDNN it is one operation that writes its output once, with a
     second copy of the kernels in the order that oneDNN computes in; otherwise, and where gradients or other types are
     asked for, the operations one after another. The copy is made when it is first needed, one for single images and
-    one for batches, for which oneDNN's order can differ. It is made anew when the parameters have changed, but under
-    torch.compile, which looks at them once: there, `forget` makes a change by hand known.
+    one for batches, for which oneDNN's order can differ. It is made anew when the parameters have changed. Changes
+    behind autograd's back, by `weight.data` or numpy, are not seen, and under torch.compile none but by loading a state
+    dict: `forget` makes them known.
 
     Shape: N x in_channels x H x W -> N x out_channels x H' x W'
     """
@@ -51,7 +53,9 @@ class PackedConv2d(nn.Conv2d):
         self.activation = activation
         self._one: Tensor | None = None
         self._many: Tensor | None = None
-        self._stamp = (0, 0)
+        self._version = 0
+        self._of: weakref.ref[Tensor] | None = None
+        """The weight that the laid-out kernels are of."""
 
     def forget(self) -> None:
         """Drop the laid-out kernels: they are made anew when they are needed next."""
@@ -60,9 +64,10 @@ class PackedConv2d(nn.Conv2d):
     def _ready(self, single: bool) -> None:
         """See that the kernels are laid out as the parameters are now."""
         weight = self.weight
-        if self._stamp != _stamp(weight):
+        version = 0 if weight.is_inference() else weight._version
+        if self._of is None or self._of() is not weight or self._version != version:
             self._one = self._many = None
-            self._stamp = _stamp(weight)
+            self._of, self._version = weakref.ref(weight), version
         if (self._one if single else self._many) is not None:
             return
         size = [1 if single else MANY, self.in_channels, *self.at]
@@ -109,6 +114,8 @@ class PackedConv2d(nn.Conv2d):
             return False
         if self.weight.dtype != torch.float32 or self.weight.device.type != "cpu" or not AVAILABLE:
             return False
+        if not torch.compiler.is_compiling() and self.weight.is_inference():  # nobody counts its changes
+            return False
         ready = _ready_for_trace if torch.compiler.is_compiling() else PackedConv2d._ready
         if x.shape[0] == 1:
             ready(self, True)
@@ -120,8 +127,12 @@ class PackedConv2d(nn.Conv2d):
         self.forget()
         return super()._apply(*arguments, **named)  # type: ignore[no-untyped-call,no-any-return]
 
+    def _load_from_state_dict(self, *arguments: Any, **named: Any) -> None:
+        super()._load_from_state_dict(*arguments, **named)
+        self.forget()
+
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_one": None, "_many": None}
+        return {**self.__dict__, "_one": None, "_many": None, "_of": None}
 
     def extra_repr(self) -> str:
         said: str = super().extra_repr()  # type: ignore[no-untyped-call]
@@ -156,8 +167,3 @@ _traced_plus.register_fake(lambda x, other, *_: torch.empty_like(other, memory_f
 def _ready_for_trace(module: PackedConv2d, single: bool) -> None:
     """What torch.compile calls while it looks at the code."""
     module._ready(single)
-
-
-def _stamp(weight: Tensor) -> tuple[int, int]:
-    """Changes whenever the numbers of a parameter may have."""
-    return weight.data_ptr(), 0 if weight.is_inference() else weight._version

@@ -88,8 +88,8 @@ def times_table(times: Sequence[Times], machine: Machine, run: str) -> str:
         rows.append(
             (
                 f"{one.name} {one.variant}",
-                f"{one.median * 1e3:,.2f}",
-                f"{low * 1e3:,.2f} to {high * 1e3:,.2f}",
+                _ms(one.median),
+                f"{_ms(low)} to {_ms(high)}",
                 f"{one.batch / one.median:,.1f}",
                 "" if one is first else f"{one.gain_on(first):.2f} x",
                 f"{rate / 1e9:,.0f}",
@@ -98,7 +98,8 @@ def times_table(times: Sequence[Times], machine: Machine, run: str) -> str:
             )
         )
     what = {"forward": "forward in evaluation", "step": "training step: forward and backward"}[run]
-    return f"{what}, batch {first.batch}, {len(first.seconds)} rounds\n{_aligned(rows)}"
+    rounds = f"{len(first.seconds)} round{'s' if len(first.seconds) > 1 else ''}"
+    return f"{what}, batch {first.batch}, {rounds}\n{_aligned(rows)}"
 
 
 def layers_table(layers: Sequence[LayerTime], machine: Machine, title: str) -> str:
@@ -116,7 +117,7 @@ def layers_table(layers: Sequence[LayerTime], machine: Machine, title: str) -> s
                 f"{layer.flops / 1e9:,.3f}" if layer.flops else "",
                 f"{layer.flops / layer.seconds / 1e9:,.0f}" if layer.flops else "",
                 f"{layer.bytes / layer.seconds / 1e9:,.1f}",
-                f"{limit * 1e3:,.3f}",
+                f"{limit * 1e3:,.3f}" if limit >= 1e-4 else f"{limit * 1e3:.2g}",
                 f"{layer.seconds / limit:.1f}" if limit else "",
                 "arithmetic" if layer.flops / machine.flops > layer.bytes / machine.bandwidth else "memory",
             )
@@ -124,6 +125,11 @@ def layers_table(layers: Sequence[LayerTime], machine: Machine, title: str) -> s
     least = sum(layer.limit(machine) for layer in layers)
     said = f"layer by layer {total * 1e3:,.2f} ms, at the machine's limits {least * 1e3:,.2f} ms"
     return f"{title}\n{_aligned(rows, texts=(0, 1, 9))}\n{said}"
+
+
+def _ms(seconds: float) -> str:
+    """Milliseconds, to three digits at the least."""
+    return f"{seconds * 1e3:,.2f}" if seconds >= 1e-3 else f"{seconds * 1e3:.3g}"
 
 
 def _aligned(rows: Sequence[tuple[str, ...]], texts: tuple[int, ...] = (0,)) -> str:

@@ -294,7 +294,7 @@ def test_in_place_only_over_what_is_dead():
         "last: {op: concat, from: [rb, rs, rg, ri]}"
     )
     made = optimized(copy.deepcopy(module), graph, "training", skip=only("training", "in-place"))
-    assert made.lines == ["in-place: 2 relus and sums over dead values"]
+    assert made.lines == ["in-place: 2 relus over dead values"]
     x = images(graph)[0]
     before = x.clone()
     for one in (module, made.network):
@@ -343,6 +343,60 @@ def test_packed_convolution_follows_its_parameters():
     torch.testing.assert_close(module(x), changed, rtol=1e-5, atol=1e-5)
     with torch.inference_mode():
         torch.testing.assert_close(module(x), changed, rtol=1e-5, atol=1e-5)
+
+
+def test_packed_convolution_follows_other_parameters_at_the_same_address():
+    module, x = packed(), torch.randn(2, 4, 9, 9)
+    for seed in range(4):
+        weight = torch.randn(8, 4, 3, 3, generator=torch.Generator().manual_seed(seed))
+        expected = F.relu(F.conv2d(x, weight, module.bias, padding=1))
+        found = torch.func.functional_call(module, {"weight": weight}, (x,))
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+        del weight
+    with torch.inference_mode():
+        module.weight = torch.nn.Parameter(torch.ones(8, 4, 3, 3), requires_grad=False)
+        module(x)
+        module.weight.mul_(3)
+        expected = F.relu(F.conv2d(x, module.weight, module.bias, padding=1))
+        torch.testing.assert_close(module(x), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_compiled_network_follows_a_loaded_state():
+    graph, module = residual()
+    _, other = lively(graph, 5)
+    made = optimized(module, graph, "inference").network
+    compiled, inputs = torch.compile(made, fullgraph=True), images(graph)
+    with torch.no_grad():
+        compiled(*inputs)
+        made.load_state_dict(other.state_dict())
+        assert apart(values(other.eval(), inputs), values(compiled, inputs)) < 1e-5
+
+
+def test_a_block_that_differs_in_training():
+    from archspec.block import Primitive
+
+    class Noisy(Primitive, op="noisy"):
+        def infer(self, x):
+            return x
+
+        def lower(self, fx, x):
+            return fx.function(torch.mul, x, 2.0) if fx.training else x
+
+    text = SPEC.format(
+        layers="  conv: {op: conv2d, out_channels: 4, kernel_size: 3}\n  noisy: noisy\n  last: relu\n",
+        outputs="{y: last}",
+    )
+    graph = archspec.compile(archspec.load(text=text), blocks=[Noisy])
+    module = archspec.build(graph)
+    made = optimized(module, graph, "inference").network
+    with torch.no_grad():
+        assert apart(values(module.eval(), images(graph)), values(made, images(graph))) < 1e-5
+
+
+def test_built_in_inference_mode():
+    with torch.inference_mode():
+        made = archspec.build("lenet5", optimize="inference")
+        assert made(torch.randn(2, *archspec.compile("lenet5").inputs[0].shape.dims)).shape[0] == 2
 
 
 def test_packed_convolution_gives_gradients_and_takes_other_types():
@@ -395,8 +449,9 @@ def test_an_inference_network_is_copied_pickled_and_refuses_to_train():
     expected = made(*inputs)
     for other in (copy.deepcopy(made), pickle.loads(pickle.dumps(made))):
         assert torch.equal(other(*inputs), expected)
-        with pytest.raises(BuildError, match="optimised for inference and cannot be trained"):
-            other.train()
+        with pytest.warns(UserWarning, match="optimised for inference and stays in evaluation"):
+            torch.nn.Sequential(other).train()
+        assert not other.training
     assert not made.training and not any(parameter.requires_grad for parameter in made.parameters())
 
 
@@ -412,6 +467,13 @@ def test_an_inference_network_loads_the_originals_weights_and_its_own():
     fresh = optimized(module, graph, "inference").network
     fresh.load_state_dict(made.state_dict())
     assert torch.equal(fresh(*inputs), made(*inputs))
+    around = torch.nn.Sequential(fresh)
+    around.load_state_dict({f"0.{name}": v for name, v in module.state_dict().items() if "num_batches" not in name})
+    with torch.no_grad():
+        assert apart(values(module.eval(), inputs), values(fresh, inputs)) < 1e-5
+    fresh.load_state_dict({**other.state_dict(), "more": torch.zeros(1)}, strict=False)
+    with torch.no_grad():
+        assert apart(values(other, inputs), values(fresh, inputs)) < 1e-5
     with pytest.raises(RuntimeError, match="Missing key"):
         made.load_state_dict({"a.weight": made.state_dict()["a.weight"]})
 
@@ -453,7 +515,7 @@ def test_disagreement_is_told():
 
 
 def test_an_unknown_mode():
-    with pytest.raises(BuildError, match=r"no mode `infrence`[^`]*did you mean `inference`"):
+    with pytest.raises(BuildError, match=r"found 'infrence'[^`]*did you mean `inference`"):
         archspec.build("lenet5", optimize="infrence")
 
 
