@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional as F
 
 import archspec
+from archspec.block import Primitive
 from archspec.errors import BuildError
 from archspec.graph.optimize import MODES
 from archspec.lowering.emitter import emit
@@ -18,6 +19,7 @@ from archspec.ops.form import plain_forms
 from archspec.ops.packed_conv2d import ACTIVATIONS, PackedConv2d
 from archspec.spec.shelves import zoo_names
 from archspec.spec.writer import write
+from archspec.tensor import Shape
 from archspec.views.expanded import expanded
 
 SPEC = """
@@ -373,10 +375,8 @@ def test_a_compiled_network_follows_a_loaded_state():
 
 
 def test_a_block_that_differs_in_training():
-    from archspec.block import Primitive
-
     class Noisy(Primitive, op="noisy"):
-        def infer(self, x):
+        def infer(self, x: Shape) -> Shape:
             return x
 
         def lower(self, fx, x):
