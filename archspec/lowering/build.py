@@ -31,8 +31,9 @@ def lower(
     names = device_names(graph, devices)
     made = plan(graph, names)
     try:
-        with torch.inference_mode(False), torch.random.fork_rng(devices=[]):
-            network = assemble(made)
+        with torch.inference_mode(False):
+            with torch.random.fork_rng(devices=[]):
+                network = assemble(made)
             type(network)._graph = graph
             _check_state(network, graph)
             initialize(network, graph, seed)
