@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from archspec.cli.options import Chosen, spec_options
+from archspec.views.measured import RUNS, VARIANTS
 
 if TYPE_CHECKING:
     from archspec.views.measured import LayerTime, Machine, Times
-
-VARIANTS = ("eager", "compiled", "optimized", "optimized-compiled")
 
 
 def _batches(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, ...]:
@@ -24,9 +23,7 @@ def _batches(ctx: click.Context, param: click.Parameter, value: str) -> tuple[in
 @click.command()
 @click.argument("specs", metavar="SPEC...", nargs=-1, required=True)
 @spec_options(passes=True)
-@click.option(
-    "--run", type=click.Choice(["forward", "step"]), default="forward", show_default=True, help="What is timed."
-)
+@click.option("--run", type=click.Choice(list(RUNS)), default="forward", show_default=True, help="What is timed.")
 @click.option(
     "--as",
     "variants",

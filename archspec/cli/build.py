@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from archspec.cli.options import Chosen, WeightsOptions, spec_options, weights_options
+
+if TYPE_CHECKING:
+    import torch
+
+    from archspec.lowering.module import Network
 
 
 @click.command()
@@ -32,31 +39,20 @@ def build(
     needs no archspec), model.safetensors, spec.yaml (expanded), graph.svg and manifest.json. Weights are those drawn
     from the seed, or those of a file.
     """
-    import copy
     from pathlib import Path
 
     from archspec.views.summary import summary_table
 
     graph = chosen.compile(spec)
 
-    import torch
-
     from archspec.lowering.artifacts import folder_name, prepare, write_artifacts
     from archspec.lowering.build import device_names, lower
-    from archspec.lowering.device import usable_device
     from archspec.lowering.optimize import agreement, optimized
     from archspec.lowering.standalone import standalone_source
     from archspec.lowering.verify import verify
     from archspec.lowering.weights import put, read_weights
 
-    if devices is not None and not all(devices.split(",")):
-        raise click.UsageError(f"--devices names devices, with commas between them, found {devices!r}")
-    if device and devices:
-        raise click.UsageError("give --device or --devices, not both")
-    names = devices.split(",") if devices else [device or "cpu"]
-    where = [usable_device(name, meta=devices is not None) for name in names]
-    if len({device.type == "meta" for device in where}) > 1:
-        raise click.UsageError(f"`meta` holds no values to move: all devices are meta or none is, found {devices}")
+    names, where = _places(device, devices)
     if devices:
         device_names(graph, where)
     folder = Path(out) if out else Path("build") / (folder_name(graph) + (f"-{optimize}" if optimize else ""))
@@ -65,21 +61,19 @@ def build(
     module = lower(graph, seed)
     if loaded:
         put(module, loaded)
-    made = optimized(module, graph, optimize) if optimize else None
-    found = [agreement(module, made, graph)] if made and where[0].type != "meta" else []
-    module, graph = (made.network, made.graph) if made else (module, graph)
+    trial = lower(graph, seed, devices=where) if devices else None
+    found = []
+    if optimize:
+        made = optimized(module, graph, optimize)
+        found = [agreement(module, made, graph)]
+        if trial is not None:
+            trial = optimized(trial, graph, optimize, device_names(graph, where)).network
+        module, graph = made.network, made.graph
     click.echo(summary_table(graph))
-    for line in [*(loaded.lines if loaded else []), *(made.lines if made else [])]:
+    for line in [*(loaded.lines if loaded else []), *(made.lines if optimize else [])]:
         click.echo(line)
     source = standalone_source(graph)
-    if devices:
-        trial = lower(graph, seed, devices=where)
-        if where[0].type != "meta":
-            trial.load_state_dict(module.state_dict())
-    else:
-        trial = copy.deepcopy(module).to(where[0])
-    trial.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # in which model.py gives the same bits
-    found += verify(trial, graph, source, where[0], trains=optimize != "inference")
+    found += verify(_trial(module, trial, where), graph, source, where[0], trains=optimize != "inference")
     if devices:
         crossing = len(graph.crossings)
         found.append(f"{crossing} {'value crosses' if crossing == 1 else 'values cross'} between places")
@@ -90,3 +84,31 @@ def build(
     click.echo("\nwrote:")
     for path in paths:
         click.echo(f"  {path}")
+
+
+def _places(device: str | None, devices: str | None) -> tuple[list[str], list[torch.device]]:
+    """The devices of a command line, by name and as they are. Errors: click.UsageError; BuildError"""
+    from archspec.lowering.device import usable_device
+
+    if devices is not None and not all(devices.split(",")):
+        raise click.UsageError(f"--devices names devices, with commas between them, found {devices!r}")
+    if device and devices:
+        raise click.UsageError("give --device or --devices, not both")
+    names = devices.split(",") if devices else [device or "cpu"]
+    where = [usable_device(name, meta=devices is not None) for name in names]
+    if len({device.type == "meta" for device in where}) > 1:
+        raise click.UsageError(f"`meta` holds no values to move: all devices are meta or none is, found {devices}")
+    return names, where
+
+
+def _trial(module: Network, placed: Network | None, where: list[torch.device]) -> Network:
+    """What is tried: a copy of a module where it is to run, in the layout in which model.py gives the same bits."""
+    import copy
+
+    import torch
+
+    if placed is None:
+        placed = copy.deepcopy(module).to(where[0])
+    elif where[0].type != "meta":
+        placed.load_state_dict(module.state_dict())
+    return placed.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload,no-any-return]

@@ -17,18 +17,16 @@ FRESH = {"conv2d", "depthwise_conv2d", "conv_transpose2d", "linear", "batch_norm
 
 def in_place(emitter: Emitter, graph: Graph) -> int:
     """Make relus work in place where their input is new memory and nothing else reads it. Returns how many."""
-    done = 0
-    for node in list(emitter.graph.nodes):
-        if node.op != "call_function" or not node.args or not _is_dead_after(node.args[0], node, graph):
-            continue
-        if node.target is F.relu and len(node.args) == 1 and not node.kwargs:
-            node.kwargs = {"inplace": True}
-            done += 1
-    return done
+    relus = [node for node in emitter.graph.nodes if node.target is F.relu and len(node.args) == 1 and not node.kwargs]
+    dead = [relu for relu in relus if _is_dead_after(relu.args[0], graph)]
+    for relu in dead:
+        relu.kwargs = {"inplace": True}
+    return len(dead)
 
 
-def _is_dead_after(value: object, reader: fx.Node, graph: Graph) -> bool:
-    if not isinstance(value, fx.Node) or list(value.users) != [reader] or reader.args.count(value) > 1:
+def _is_dead_after(value: object, graph: Graph) -> bool:
+    """Whether the one reader of a value may write over it."""
+    if not isinstance(value, fx.Node) or len(value.users) > 1:
         return False
     layer = graph[value.meta["layer"]]
     return layer.op in FRESH and not layer.saves.output

@@ -6,36 +6,20 @@ import linecache
 import re
 import warnings
 from collections import namedtuple
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import torch
 from torch import nn
 
 from archspec.graph.graph import Graph
-from archspec.graph.optimize.change import Rewrite
 from archspec.lowering.emitter import Construction, Emitter, emit
 from archspec.lowering.no_init import NoInit
-from archspec.lowering.rewrite import rewritten
 
-
-@dataclass(frozen=True)
-class Conversion:
-    """How the state dict of a network becomes that of the one it was optimised to."""
-
-    rewrites: tuple[Rewrite, ...]
-    before: tuple[str, ...]
-    after: tuple[str, ...]
-    """Keys, in order."""
-
-    def converted(self, state: Mapping[str, Any]) -> dict[str, Any]:
-        """A state dict with the original network's tensors changed to the optimised one's; other keys stay."""
-        gone = set(self.before) - set(self.after)
-        if not gone & set(state):
-            return dict(state)
-        return {key: value for key, value in rewritten(state, self.rewrites).items() if key not in gone}
+if TYPE_CHECKING:
+    from archspec.lowering.rewrite import Conversion
 
 
 class Network(nn.Module):

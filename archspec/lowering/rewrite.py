@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import torch
 
 from archspec.graph.optimize.change import Folded, Merged, Rewrite
 
 State = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """How the state dict of a network becomes that of the one it was optimised to."""
+
+    rewrites: tuple[Rewrite, ...]
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    """Keys, in order."""
+
+    def converted(self, state: Mapping[str, torch.Tensor]) -> State:
+        """A state dict with the original network's tensors changed to the optimised one's; other keys stay."""
+        gone = set(self.before) - set(self.after)
+        if not gone & set(state):
+            return dict(state)
+        return {key: value for key, value in rewritten(state, self.rewrites).items() if key not in gone}
 
 
 def rewritten(state: Mapping[str, torch.Tensor], rewrites: Iterable[Rewrite]) -> State:

@@ -40,7 +40,7 @@ class _Watch(fx.Interpreter):
     """Runs the operations of a network, and notes how long each takes and how much it reads and writes."""
 
     def __init__(self, one: Subject) -> None:
-        super().__init__(one.module, graph=one.codes[False])
+        super().__init__(one.module, graph=one.code)
         self.one = one
         self.submodules: dict[str, nn.Module] = dict(one.module.named_modules())
         self.keeps = False

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
-import gc
-import resource
-import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -20,9 +15,6 @@ from archspec.lowering.build import lower
 from archspec.lowering.emitter import emit
 from archspec.lowering.optimize import optimized
 
-VARIANTS = ("eager", "compiled", "optimized", "optimized-compiled")
-RUNS = ("forward", "step")
-
 
 @dataclass
 class Subject:
@@ -30,13 +22,16 @@ class Subject:
 
     name: str
     variant: str
+    """One of `views.measured.VARIANTS`."""
     graph: Graph
     module: nn.Module
     images: list[torch.Tensor]
+    """What it reads: N x (the spec's input shape) each."""
     run: str
+    """One of `views.measured.RUNS`."""
     device: torch.device
-    codes: Mapping[bool, fx.Graph] = field(default_factory=dict)
-    """Its operations in training and in evaluation."""
+    code: fx.Graph
+    """Its operations in evaluation."""
     call: Callable[..., Any] | None = None
     """Compiled, if it is."""
 
@@ -46,7 +41,7 @@ class Subject:
 
     @property
     def flops(self) -> float:
-        """Of one run, by the MACs of its spec: backward is twice forward."""
+        """FLOP of one run, by the MACs of its spec: two for each, and backward is twice forward."""
         if self.run == "forward":
             return 2.0 * self.graph.inference().macs * self.batch
         return 6.0 * self.graph.macs * self.batch
@@ -69,11 +64,10 @@ def subject(
 ) -> Subject:
     """A network with its first values from a seed, and random images. Errors: BuildError"""
     module = lower(graph, seed, device, dtype)
-    codes: Mapping[bool, fx.Graph] = {training: emit(graph, training).graph for training in (True, False)}
-    used = graph
+    used, code = graph, emit(graph, training=False).graph
     if variant.startswith("optimized"):
         made = optimized(module, graph, "inference" if run == "forward" else "training")
-        module, codes, used = made.network, made.codes, made.graph
+        module, code, used = made.network, made.code, made.graph
     if run == "forward":
         module.eval()
     generator = torch.Generator().manual_seed(seed)
@@ -84,29 +78,4 @@ def subject(
     if run == "step" and not any(parameter.requires_grad for parameter in module.parameters()):
         raise BuildError(f"{graph.name} has no parameters, so there is no training step to time")
     call = torch.compile(module) if variant.endswith("compiled") else None
-    return Subject(graph.name, variant, used, module, images, run, device, codes, call)
-
-
-def peak_memory(one: Subject) -> int | None:
-    """Bytes that one run takes at the most beside what was held before; None where the system does not tell."""
-    gc.collect()
-    if one.device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(one.device)
-        before = torch.cuda.memory_allocated(one.device)
-        one()
-        return torch.cuda.max_memory_allocated(one.device) - before
-    status, reset = Path("/proc/self/status"), Path("/proc/self/clear_refs")
-    if not sys.platform.startswith("linux") or not status.exists():
-        return None
-    one.module.zero_grad(set_to_none=True)
-    gc.collect()
-    try:
-        ctypes.CDLL(None).malloc_trim(0)  # what was given back to the allocator goes back to the system
-        reset.write_text("5")  # forget the peak so far
-    except (OSError, AttributeError):
-        return None
-    before = resource.getpagesize() * int(Path("/proc/self/statm").read_text().split()[1])
-    one()
-    peak = next(int(line.split()[1]) * 1024 for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-    one.module.zero_grad(set_to_none=True)
-    return max(0, peak - before)
+    return Subject(graph.name, variant, used, module, images, run, device, code, call)

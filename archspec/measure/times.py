@@ -6,11 +6,14 @@ import time
 from collections.abc import Sequence
 
 from archspec.measure.machine import timed
-from archspec.measure.subject import Subject, peak_memory
+from archspec.measure.memory import peak_memory
+from archspec.measure.subject import Subject
 from archspec.views.measured import Times
 
 WARM_UP = 2
 """Runs of each that do not count; the first compiles."""
+LEAST, MOST = 3, 200
+"""Rounds where no number is said."""
 
 
 def measured(subjects: Sequence[Subject], rounds: int | None, seconds: float) -> list[Times]:
@@ -20,7 +23,7 @@ def measured(subjects: Sequence[Subject], rounds: int | None, seconds: float) ->
             one()
     taken: list[list[float]] = [[] for _ in subjects]
     end = time.perf_counter() + seconds
-    while len(taken[0]) < (rounds or 3) or (rounds is None and time.perf_counter() < end and len(taken[0]) < 200):
+    while len(taken[0]) < (rounds or LEAST) or (rounds is None and time.perf_counter() < end and len(taken[0]) < MOST):
         for k in _order(len(subjects), len(taken[0])):
             taken[k].append(timed(subjects[k], subjects[k].device))
     return [

@@ -7,6 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from archspec.views.summary import aligned
+
+VARIANTS = ("eager", "compiled", "optimized", "optimized-compiled")
+"""In which form a network is run."""
+RUNS = {"forward": "forward in evaluation", "step": "training step: forward and backward"}
+"""What is run -> how it is told."""
+
 
 @dataclass(frozen=True, slots=True)
 class Machine:
@@ -29,7 +36,7 @@ class Times:
     name: str
     """Of its spec."""
     variant: str
-    """`eager`, `compiled`, `optimized`, or `optimized-compiled`."""
+    """One of `VARIANTS`."""
     seconds: tuple[float, ...]
     """Of each round, in order; the rounds of all networks were interleaved."""
     batch: int
@@ -97,9 +104,9 @@ def times_table(times: Sequence[Times], machine: Machine, run: str) -> str:
                 "" if one.memory is None else f"{one.memory / 2**20:,.1f}",
             )
         )
-    what = {"forward": "forward in evaluation", "step": "training step: forward and backward"}[run]
+    lines = "\n".join(aligned(rows, right=tuple(range(1, len(head)))))
     rounds = f"{len(first.seconds)} round{'s' if len(first.seconds) > 1 else ''}"
-    return f"{what}, batch {first.batch}, {rounds}\n{_aligned(rows)}"
+    return f"{RUNS[run]}, batch {first.batch}, {rounds}\n{lines}"
 
 
 def layers_table(layers: Sequence[LayerTime], machine: Machine, title: str) -> str:
@@ -124,24 +131,12 @@ def layers_table(layers: Sequence[LayerTime], machine: Machine, title: str) -> s
         )
     least = sum(layer.limit(machine) for layer in layers)
     said = f"layer by layer {total * 1e3:,.2f} ms, at the machine's limits {least * 1e3:,.2f} ms"
-    return f"{title}\n{_aligned(rows, texts=(0, 1, 9))}\n{said}"
+    return "\n".join([title, *aligned(rows, right=tuple(range(2, 9))), said])
 
 
 def _ms(seconds: float) -> str:
     """Milliseconds, to three digits at the least."""
     return f"{seconds * 1e3:,.2f}" if seconds >= 1e-3 else f"{seconds * 1e3:.3g}"
-
-
-def _aligned(rows: Sequence[tuple[str, ...]], texts: tuple[int, ...] = (0,)) -> str:
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    lines = [
-        "  ".join(
-            f"{cell:<{w}}" if k in texts else f"{cell:>{w}}"
-            for k, (cell, w) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in rows
-    ]
-    return "\n".join(line.rstrip() for line in lines)
 
 
 def measured_data(

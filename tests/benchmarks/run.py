@@ -163,31 +163,6 @@ def speed(name: str, *, needs_torchvision: bool) -> None:
         getattr(parts, name)(pairwise, models)
 
 
-def step() -> None:
-    import torch
-    from by_hand import AlexNet, GoogLeNet, ResNet50
-
-    import archspec
-
-    for name, hand, batch in ("alexnet", AlexNet, 16), ("googlenet", GoogLeNet, 8), ("resnet50", ResNet50, 8):
-        image, target = torch.randn(batch, 3, 224, 224), torch.randint(1000, (batch,))
-        modules = archspec.build(name), hand()
-
-        def forward_backward(
-            module: torch.nn.Module, image: torch.Tensor = image, target: torch.Tensor = target
-        ) -> None:
-            module.zero_grad(set_to_none=True)
-            outputs = module(image)
-            outputs = outputs if isinstance(outputs, tuple) else (outputs,)
-            sum(torch.nn.functional.cross_entropy(output, target) for output in outputs).backward()
-
-        pairwise(
-            f"forward + backward of {name}, batch {batch} / by hand",
-            lambda m=modules[0], f=forward_backward: f(m),
-            lambda m=modules[1], f=forward_backward: f(m),
-        )
-
-
 def scale() -> None:
     import archspec
 
@@ -270,7 +245,6 @@ PARTS = {
     "build": lambda: speed("building", needs_torchvision=True),
     "inference": lambda: speed("inference", needs_torchvision=True),
     "training": lambda: speed("training", needs_torchvision=False),
-    "step": step,
     "scale": scale,
     "large": large,
     "input": lambda: trainer("input_pipeline"),

@@ -65,9 +65,10 @@ def training(pairwise: Pairwise) -> None:
     """A training step, forward and backward, beside the network as a person writes it; and the memory of both."""
     for name, (hand, batch) in STEPS.items():
         image, target = torch.randn(batch, 3, 224, 224), torch.randint(1000, (batch,))
-        ours, theirs = archspec.build(name, optimize="training"), getattr(by_hand, hand)()
-        title = f"step of {name} for training, batch {batch} / by hand"
-        pairwise(title, partial(step, ours, image, target), partial(step, theirs, image, target), 7)
+        theirs = partial(step, getattr(by_hand, hand)(), image, target)
+        for how, optimize in ("as it is", None), ("optimised", "training"):
+            ours = partial(step, archspec.build(name, optimize=optimize), image, target)
+            pairwise(f"step of {name} {how}, batch {batch} / by hand", ours, theirs, 7)
         ones, others = ([_peak(which, name, hand, batch) for _ in range(2)] for which in ("ours", "theirs"))
         print(f"  peak memory, MiB: {ones[0]:.0f} and {ones[1]:.0f}; by hand {others[0]:.0f} and {others[1]:.0f}")
 

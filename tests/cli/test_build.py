@@ -156,3 +156,18 @@ def test_a_mode_that_is_not_there(tmp_path, monkeypatch):
     said = CliRunner().invoke(cli, ["build", "lenet5", "--optimize", "trainig"])
     assert said.exit_code == 2 and "'inference', 'training'" in said.output
     assert not list(tmp_path.iterdir())
+
+
+def test_what_is_tried_on_several_devices_is_optimised_too(tmp_path, monkeypatch):
+    from archspec.ops.packed_conv2d import PackedConv2d
+
+    monkeypatch.chdir(tmp_path)
+    tried = []
+    monkeypatch.setattr(
+        "archspec.lowering.verify.verify", lambda trial, *_, trains: tried.append((trial, trains)) or ["tried"]
+    )
+    said = CliRunner().invoke(cli, ["build", "resnet-cifar", "--optimize", "inference", "--devices", "cpu,cpu"])
+    assert said.exit_code == 0 and "tried" in said.output
+    ((trial, trains),) = tried
+    assert not trains and any(isinstance(module, PackedConv2d) for module in trial.modules())
+    assert all(value.is_contiguous() for value in trial.state_dict().values())

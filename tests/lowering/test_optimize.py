@@ -12,7 +12,7 @@ from archspec.block import Primitive
 from archspec.errors import BuildError
 from archspec.graph.optimize import MODES
 from archspec.lowering.emitter import emit
-from archspec.lowering.optimize import agreement, optimized, steps
+from archspec.lowering.optimize import agreement, optimized, step_names
 from archspec.lowering.standalone import standalone_source
 from archspec.lowering.verify import standalone_module
 from archspec.ops.form import plain_forms
@@ -68,7 +68,7 @@ def apart(ones, others):
 
 
 def only(mode, *kept):
-    return [name for name in steps(mode) if name not in kept]
+    return [name for name in step_names(mode) if name not in kept]
 
 
 # The whole zoo.

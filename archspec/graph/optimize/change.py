@@ -45,6 +45,6 @@ class Change:
     """What the pass did; empty if nothing."""
 
 
-def counted(number: int, one: str, many: str = "") -> str:
+def counted(number: int, noun: str) -> str:
     """`1 batch norm`, `3 batch norms`."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
