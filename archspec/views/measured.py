@@ -95,11 +95,11 @@ def times_table(times: Sequence[Times], machine: Machine, run: str) -> str:
         rows.append(
             (
                 f"{one.name} {one.variant}",
-                _ms(one.median),
-                f"{_ms(low)} to {_ms(high)}",
+                _digits(one.median * 1e3),
+                f"{_digits(low * 1e3)} to {_digits(high * 1e3)}",
                 f"{one.batch / one.median:,.1f}",
                 "" if one is first else f"{one.gain_on(first):.2f} x",
-                f"{rate / 1e9:,.0f}",
+                _rate(rate / 1e9),
                 f"{rate / machine.flops:.0%}",
                 "" if one.memory is None else f"{one.memory / 2**20:,.1f}",
             )
@@ -119,12 +119,12 @@ def layers_table(layers: Sequence[LayerTime], machine: Machine, title: str) -> s
             (
                 layer.name,
                 layer.op,
-                f"{layer.seconds * 1e3:,.3f}",
+                _digits(layer.seconds * 1e3),
                 f"{layer.seconds / total:.1%}",
-                f"{layer.flops / 1e9:,.3f}" if layer.flops else "",
-                f"{layer.flops / layer.seconds / 1e9:,.0f}" if layer.flops else "",
+                _digits(layer.flops / 1e9) if layer.flops else "",
+                _rate(layer.flops / layer.seconds / 1e9) if layer.flops else "",
                 f"{layer.bytes / layer.seconds / 1e9:,.1f}",
-                f"{limit * 1e3:,.3f}" if limit >= 1e-4 else f"{limit * 1e3:.2g}",
+                _digits(limit * 1e3) if limit else "",
                 f"{layer.seconds / limit:.1f}" if limit else "",
                 "arithmetic" if layer.flops / machine.flops > layer.bytes / machine.bandwidth else "memory",
             )
@@ -134,9 +134,14 @@ def layers_table(layers: Sequence[LayerTime], machine: Machine, title: str) -> s
     return "\n".join([title, *aligned(rows, right=tuple(range(2, 9))), said])
 
 
-def _ms(seconds: float) -> str:
-    """Milliseconds, to three digits at the least."""
-    return f"{seconds * 1e3:,.2f}" if seconds >= 1e-3 else f"{seconds * 1e3:.3g}"
+def _digits(value: float) -> str:
+    """A number to three digits at the least."""
+    return f"{value:,.2f}" if value >= 1 or not value else f"{value:#.3g}"
+
+
+def _rate(value: float) -> str:
+    """A number to two digits at the least."""
+    return f"{value:,.0f}" if value >= 10 or not value else f"{value:#.2g}"
 
 
 def measured_data(

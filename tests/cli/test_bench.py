@@ -121,10 +121,12 @@ def test_figures_of_the_tables():
     rows = times_table([one, other], MACHINE, "forward").splitlines()
     assert rows[2].split() == ["a", "eager", "300.00", "250.00", "to", "350.00", "26.7", "20", "20%", "1.0"]
     assert rows[3].split()[-4:] == ["3.00", "x", "60", "60%"]
+    small = Times("c", "eager", (4.5e-6,), 1, 5e3, 0)
+    assert times_table([small], MACHINE, "step").splitlines()[2].split()[2:5] == ["0.00450", "0.00450", "to"]
     layers = [LayerTime("conv", "conv2d", 0.02, 1e9, 1e7), LayerTime("relu", "relu", 0.02, 0.0, 1e8)]
     rows = layers_table(layers, MACHINE, "title").splitlines()
-    assert rows[2].split() == ["conv", "conv2d", "20.000", "50.0%", "1.000", "50", "0.5", "10.000", "2.0", "arithmetic"]
-    assert rows[3].split() == ["relu", "relu", "20.000", "50.0%", "5.0", "10.000", "2.0", "memory"]
+    assert rows[2].split() == ["conv", "conv2d", "20.00", "50.0%", "1.00", "50", "0.5", "10.00", "2.0", "arithmetic"]
+    assert rows[3].split() == ["relu", "relu", "20.00", "50.0%", "5.0", "10.00", "2.0", "memory"]
     assert rows[4] == "layer by layer 40.00 ms, at the machine's limits 20.00 ms"
 
 
