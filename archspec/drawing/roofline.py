@@ -13,8 +13,11 @@ from archspec.drawing.svg import Drawing, number
 from archspec.drawing.text import FAMILY, width_of
 from archspec.views.measured import LayerTime, Machine
 
-WIDTH, HEIGHT = 860.0, 520.0
-LEFT, RIGHT, TOP, BOTTOM = 64.0, 24.0, 74.0, 52.0
+WIDTH, HEIGHT = 860.0, 446.0
+"""Of the picture, and of what is below the names of the networks."""
+LEFT, RIGHT, BOTTOM = 64.0, 24.0, 52.0
+LEGEND, LINE = 44.0, 17.0
+"""Where the names of the networks begin, and from one line of them to the next."""
 SIZE = 11.5
 NAMED = 6
 """Layers of each network that have their name beside them: those that take the longest."""
@@ -34,21 +37,27 @@ def roofline(machine: Machine, networks: Sequence[tuple[str, Sequence[LayerTime]
 class _Roofline:
     def __init__(self, machine: Machine, networks: Sequence[tuple[str, Sequence[LayerTime]]]) -> None:
         self.machine, self.networks = machine, networks
+        self.legend = list(_legend(networks))
+        self.top = self.legend[-1][2] + 30
+        self.height = HEIGHT + self.top
+        self.foot = self.height - BOTTOM
         points = [(_intensity(layer), _rate(layer)) for _, layers in networks for layer in _computing(layers)]
         ridge = machine.flops / machine.bandwidth
         xs, ys = [x for x, _ in points] + [ridge], [y for _, y in points] + [machine.flops]
         self.x = Scale(min(xs) / 2, max(xs) * 2.5, LEFT, WIDTH - RIGHT, True)
-        self.y = Scale(min(ys) / 2, max(ys) * 1.6, HEIGHT - BOTTOM, TOP, True)
+        self.y = Scale(min(ys) / 2, max(ys) * 1.6, self.foot, self.top, True)
         self.drawing = Drawing()
         self.taken: list[tuple[float, float, float, float]] = []
 
     def svg(self) -> str:
         d = self.drawing
-        size = f"{number(WIDTH)} {number(HEIGHT)}"
-        d.open("svg", xmlns="http://www.w3.org/2000/svg", viewBox=f"0 0 {size}", width=WIDTH, height=HEIGHT, role="img",
-               font_family=FAMILY, font_size=SIZE)  # fmt: skip
+        size = f"{number(WIDTH)} {number(self.height)}"
+        d.open(
+            "svg", xmlns="http://www.w3.org/2000/svg", viewBox=f"0 0 {size}", width=WIDTH, height=number(self.height),
+            role="img", font_family=FAMILY, font_size=SIZE,
+        )  # fmt: skip
         d.element("title", "Layers below the roofline of this machine")
-        d.element("rect", x=0, y=0, width=WIDTH, height=HEIGHT, fill="#ffffff")
+        d.element("rect", x=0, y=0, width=WIDTH, height=self.height, fill="#ffffff")
         self.heading()
         self.axes()
         self.roof()
@@ -64,32 +73,23 @@ class _Roofline:
         peaks = f"{machine.flops / 1e9:,.0f} GFLOP/s, {machine.bandwidth / 1e9:,.1f} GB/s"
         where = f"{machine.device}{f', {machine.threads} threads' if machine.threads > 1 else ''}, {machine.dtype}"
         self.text(LEFT, 22, f"Layers below the roofline: {where}: {peaks}", DARK, size=13.5)
-        at = LEFT
-        for k, (name, layers) in enumerate(self.networks):
+        for k, (label, at, line) in enumerate(self.legend):
             colour = COLOURS[k % len(COLOURS)][0]
-            total = sum(layer.seconds for layer in layers)
-            share = sum(layer.seconds for layer in _computing(layers)) / total
-            label = f"{name}: {total * 1e3:,.1f} ms, {share:.0%} of it shown"
-            long = width_of(label, SIZE) * 1.04 + 34
-            line = 44.0
-            if at + long > WIDTH and at > LEFT:
-                at, line = LEFT, 60.0
             self.drawing.element("circle", cx=number(at + 5), cy=number(line - 4), r=5, fill=colour, fill_opacity=0.75)
             self.text(at + 15, line, label, DARK)
-            at += long
 
     def axes(self) -> None:
         d = self.drawing
         for tick in log_ticks(self.x.low, self.x.high):
             x = self.x(tick)
-            d.element("line", x1=number(x), x2=number(x), y1=TOP, y2=HEIGHT - BOTTOM, stroke=FAINT)
-            self.text(x, HEIGHT - BOTTOM + 16, short_number(tick), MUTED, "middle")
+            d.element("line", x1=number(x), x2=number(x), y1=number(self.top), y2=number(self.foot), stroke=FAINT)
+            self.text(x, self.foot + 16, short_number(tick), MUTED, "middle")
         for tick in log_ticks(self.y.low, self.y.high):
             y = self.y(tick)
             d.element("line", x1=LEFT, x2=WIDTH - RIGHT, y1=number(y), y2=number(y), stroke=FAINT)
             self.text(LEFT - 8, y + 4, short_number(tick / 1e9), MUTED, "end")
-        self.text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 14, "FLOP per byte read and written", DARK, "middle")
-        middle = (TOP + HEIGHT - BOTTOM) / 2
+        self.text((LEFT + WIDTH - RIGHT) / 2, self.height - 14, "FLOP per byte read and written", DARK, "middle")
+        middle = (self.top + self.foot) / 2
         d.element("text", "GFLOP/s", x=16, y=number(middle), fill=DARK, text_anchor="middle",
                   transform=f"rotate(-90 16 {number(middle)})")  # fmt: skip
 
@@ -121,7 +121,7 @@ class _Roofline:
             long = width_of(layer.name, SIZE) * 1.04
             for left, base in _spots(x, y, r, long):
                 box = left, base - 10, left + long, base + 3
-                inside = box[0] >= LEFT and box[2] <= WIDTH - 4 and box[1] >= TOP - 8 and box[3] <= HEIGHT - BOTTOM
+                inside = box[0] >= LEFT and box[2] <= WIDTH - 4 and box[1] >= self.top - 8 and box[3] <= self.foot
                 if inside and not any(
                     box[0] < c and a < box[2] and box[1] < d and b < box[3] for a, b, c, d in self.taken
                 ):
@@ -134,6 +134,20 @@ class _Roofline:
 
     def text(self, x: float, y: float, text: str, colour: str, anchor: str = "start", size: float = SIZE) -> None:
         self.drawing.element("text", text, x=number(x), y=number(y), fill=colour, text_anchor=anchor, font_size=size)
+
+
+def _legend(networks: Sequence[tuple[str, Sequence[LayerTime]]]) -> Iterator[tuple[str, float, float]]:
+    """What is said of each network, and where: as many on a line as fit."""
+    at, line = LEFT, LEGEND
+    for name, layers in networks:
+        total = sum(layer.seconds for layer in layers)
+        share = sum(layer.seconds for layer in _computing(layers)) / total
+        label = f"{name}: {total * 1e3:,.1f} ms, {share:.0%} of it shown"
+        long = width_of(label, SIZE) * 1.04 + 34
+        if at + long > WIDTH and at > LEFT:
+            at, line = LEFT, line + LINE
+        yield label, at, line
+        at += long
 
 
 def _computing(layers: Sequence[LayerTime]) -> list[LayerTime]:

@@ -130,6 +130,18 @@ def test_figures_of_the_tables():
     assert rows[4] == "layer by layer 40.00 ms, at the machine's limits 20.00 ms"
 
 
+def test_the_names_of_many_networks_stand_apart():
+    layers = [LayerTime("slow", "conv2d", 0.04, 1e9, 1e7)]
+    root = ElementTree.fromstring(roofline(MACHINE, [(f"network {k} optimized, batch 8", layers) for k in range(9)]))
+    texts = [t for t in root.iter("{http://www.w3.org/2000/svg}text") if t.text.endswith("shown")]
+    places = {(float(t.get("x")), float(t.get("y"))) for t in texts}
+    assert len(places) == 9
+    for x, y in places:
+        assert not any(b == y and 0 < a - x < 200 for a, b in places) and x < 860 - 200
+    roof = root.find("{http://www.w3.org/2000/svg}polyline").get("points").split()
+    assert max(y for _, y in places) < min(float(point.split(",")[1]) for point in roof)
+
+
 def test_the_picture_puts_layers_where_they_belong():
     layers = [LayerTime("slow", "conv2d", 0.04, 1e9, 1e7), LayerTime("fast", "conv2d", 0.01, 1e9, 1e7)]
     root = ElementTree.fromstring(roofline(MACHINE, [("net", layers), ("other", layers[:1])]))
