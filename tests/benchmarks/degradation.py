@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=5000)
     parser.add_argument("--lr", type=float, default=0.02)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--out", type=Path, default=Path("degradation"))
+    parser.add_argument("--out", type=Path, default=Path("runs") / "degradation")
     given = parser.parse_args()
     data = f"{{op: synthetic, train: {given.images}, test: {max(200, given.images // 5)}, size: {SIZE}}}"
     at = f"[{given.steps * 6 // 10} steps, {given.steps * 8 // 10} steps]"
