@@ -24,9 +24,16 @@ def runs_plain(x: torch.Tensor, compiled: str = "") -> bool:
 
     torch.compile looks into it, unless x is on the device that is said.
     """
-    if torch.compiler.is_exporting() or torch.jit.is_tracing():  # type: ignore
+    if _is_exporting() or torch.jit.is_tracing():  # type: ignore
         return True
     if torch.compiler.is_compiling():
         return x.device.type != compiled
     transformed = torch._C._are_functorch_transforms_active() or torch.autograd.forward_ad._current_level >= 0
     return _plain.get() or transformed or type(x) is not torch.Tensor or x.device.type not in ("cpu", "cuda")
+
+
+def _is_exporting() -> bool:
+    """torch.compiler.is_exporting, which older torches take for true wherever torch.compile looks at it."""
+    return bool(getattr(torch.compiler, "_is_exporting_flag", False)) or (
+        not torch.compiler.is_compiling() and torch.compiler.is_exporting()
+    )

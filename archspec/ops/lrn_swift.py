@@ -1,6 +1,7 @@
 """Local response normalisation across channels, several times as fast as torch's (see tests/benchmarks/lrn.py)."""
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -12,6 +13,9 @@ from archspec.ops.lrn import local_response_norm as plain
 AT_ONCE = 2**18
 """Numbers that are worked on at once on a CPU: what it writes is still near when it is read again."""
 HALF = (torch.float16, torch.bfloat16)
+TRITON = find_spec("triton") is not None
+WIDEST_WINDOW, MOST_CHANNELS = 17, 4096
+"""That `lrn_triton` takes: its programs grow with both."""
 Settings = tuple[int, float, float, float, int]
 """`size`, `alpha`, `beta`, `k` and `groups`."""
 
@@ -20,9 +24,10 @@ def local_response_norm(x: Tensor, size: int, alpha: float, beta: float, k: floa
     """x / (k + alpha * sum of squares)^beta, the sum over `size` channels around each, within its group.
 
     Shape: N x C x H x W, unchanged. Sums are taken in float32 at least. The backward keeps the input alone.
-    Exported, and compiled for other devices than the CPU, it is `archspec.ops.lrn`.
+    On CUDA GPUs where Triton is, it is one kernel, and another for the backward. Exported, or compiled for a device
+    that has no form of its own, it is `archspec.ops.lrn`.
     """
-    if runs_plain(x, "cpu") or not x.numel():
+    if runs_plain(x, "cuda" if _has_kernels(x, size, groups) else "cpu") or not x.numel():
         return plain(x, size, alpha, beta, k, groups)
     found: Tensor = _norm(x, size, alpha, beta, k, groups)
     return found
@@ -34,6 +39,10 @@ local_response_norm.plain = plain  # type: ignore[attr-defined]
 @torch.library.custom_op("archspec::lrn", mutates_args=())
 def _norm(x: Tensor, size: int, alpha: float, beta: float, k: float, groups: int) -> Tensor:
     """An operation of its own, for torch.compile too: what it fuses of the plain form takes twice as long."""
+    if _has_kernels(x, size, groups):
+        from archspec.ops import lrn_triton
+
+        return _as(x, lrn_triton.forward(_dense(x, x), size, alpha, beta, k, groups))
     wide = _laid_out(x, x)
     y = torch.empty_like(wide)
     for part, out, squares in _parts((size, alpha, beta, k, groups), wide, y):
@@ -44,6 +53,11 @@ def _norm(x: Tensor, size: int, alpha: float, beta: float, k: float, groups: int
 @torch.library.custom_op("archspec::lrn_gradient", mutates_args=())
 def _gradient(gradient: Tensor, x: Tensor, size: int, alpha: float, beta: float, k: float, groups: int) -> Tensor:
     """g / s^beta - 2 * alpha * beta * x * (sum of g * x / s^(beta + 1)), where s is what x is divided by."""
+    if _has_kernels(x, size, groups):
+        from archspec.ops import lrn_triton
+
+        slope = _dense(gradient, x).to(x.dtype)
+        return _as(x, lrn_triton.backward(slope, _dense(x, x), size, alpha, beta, k, groups))
     wide = _laid_out(x, x)
     found = torch.empty_like(wide)
     products: _Window | None = None
@@ -90,11 +104,22 @@ def _as(like: Tensor, found: Tensor) -> Tensor:
     return torch.empty_like(like).copy_(found)
 
 
-def _laid_out(tensor: Tensor, like: Tensor) -> Tensor:
-    """A tensor in float32 at least, without gaps, its channels last or not as another one's."""
+def _has_kernels(x: Tensor, size: int, groups: int) -> bool:
+    """Whether `lrn_triton` takes it."""
+    if not TRITON or x.device.type != "cuda" or not (x.dtype == torch.float32 or x.dtype in HALF):
+        return False
+    return size <= WIDEST_WINDOW and x.shape[1] <= MOST_CHANNELS * groups and x.numel() < 2**31
+
+
+def _dense(tensor: Tensor, like: Tensor) -> Tensor:
+    """A tensor without gaps, its channels last or not as another one's."""
     last = like.is_contiguous(memory_format=torch.channels_last) and not like.is_contiguous()
-    wide = tensor.float() if tensor.dtype in HALF else tensor
-    return wide.contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
+    return tensor.contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
+
+
+def _laid_out(tensor: Tensor, like: Tensor) -> Tensor:
+    """The same in float32 at least."""
+    return _dense(tensor.float() if tensor.dtype in HALF else tensor, like)
 
 
 def _parts(settings: Settings, *tensors: Tensor) -> Iterator[Any]:

@@ -1,4 +1,4 @@
-"""A convolution with what follows it as one operation, its kernels laid out beforehand as this CPU likes them."""
+"""A convolution with what follows it as one operation: of oneDNN, with kernels laid out beforehand, or of cuDNN."""
 
 from __future__ import annotations
 
@@ -31,17 +31,20 @@ AVAILABLE = (
 """Whether this torch has oneDNN, and its operations on laid-out kernels."""
 ONEDNN = {"relu6": "hardtanh", "silu": "swish"}
 """Names that oneDNN has otherwise."""
+CUDNN = torch.backends.cudnn.is_available() and torch.version.hip is None  # type: ignore[no-untyped-call]
+CUDNN_TYPES = (torch.float32, torch.float16, torch.bfloat16)
 
 
 class PackedConv2d(nn.Conv2d):
     """activation(conv(x) + other), for inference: `other` is optional, of the output's shape.
 
     Parameters are those of nn.Conv2d. On a CPU with oneDNN it is one operation that writes its output once, with a
-    second copy of the kernels in the order that oneDNN computes in; otherwise, and where gradients or other types are
-    asked for, the operations one after another. The copy is made when it is first needed, one for single images and
-    one for batches, for which oneDNN's order can differ. It is made anew when the parameters have changed. Changes
-    behind autograd's back, by `weight.data` or numpy, are not seen, and under torch.compile none but by loading a state
-    dict: `forget` makes them known.
+    second copy of the kernels in the order that oneDNN computes in; on a CUDA GPU, with relu, it is one of cuDNN;
+    otherwise, and where gradients or other types are asked for, the operations one after another.
+
+    The copy is made when it is first needed, one for single images and one for batches, for which oneDNN's order can
+    differ. It is made anew when the parameters have changed. Changes behind autograd's back, by `weight.data` or numpy,
+    are not seen, and under torch.compile none but by loading a state dict: `forget` makes them known.
 
     Shape: N x in_channels x H x W -> N x out_channels x H' x W'
     """
@@ -84,6 +87,10 @@ class PackedConv2d(nn.Conv2d):
             packed = self._one if x.shape[0] == 1 else self._many
             assert packed is not None
             return self._swift(x, other, packed)
+        if self._is_cudnns(x, other):
+            fused: Any = _traced_cudnn if torch.compiler.is_compiling() else _cudnn
+            y: Tensor = fused(x, self.weight, other, self.bias, self.stride, self.padding, self.dilation, self.groups)
+            return y
         y = super().forward(x)
         return self._activated(y if other is None else torch.add(y, other))
 
@@ -107,10 +114,7 @@ class PackedConv2d(nn.Conv2d):
     def _is_swift(self, x: Tensor, other: Tensor | None) -> bool:
         if x.device.type != "cpu" or x.dtype != torch.float32 or x.dim() != 4 or runs_plain(x, "cpu"):
             return False
-        if torch.is_autocast_enabled("cpu"):
-            return False
-        asked = x.requires_grad or self.weight.requires_grad or (other is not None and other.requires_grad)
-        if torch.is_grad_enabled() and asked:
+        if torch.is_autocast_enabled("cpu") or self._needs_gradients(x, other):
             return False
         if self.weight.dtype != torch.float32 or self.weight.device.type != "cpu" or not AVAILABLE:
             return False
@@ -122,6 +126,19 @@ class PackedConv2d(nn.Conv2d):
         else:
             ready(self, False)  # in a branch of its own, since a traced comparison is no constant
         return True
+
+    def _is_cudnns(self, x: Tensor, other: Tensor | None) -> bool:
+        if self.activation != "relu" or x.device.type != "cuda" or x.dim() != 4 or runs_plain(x, "cuda"):
+            return False
+        if torch.is_autocast_enabled("cuda") or self._needs_gradients(x, other) or not x.numel():
+            return False
+        if x.dtype not in CUDNN_TYPES or self.weight.dtype != x.dtype or not CUDNN:
+            return False
+        return torch.compiler.is_compiling() or torch.backends.cudnn.enabled
+
+    def _needs_gradients(self, x: Tensor, other: Tensor | None) -> bool:
+        asked = x.requires_grad or self.weight.requires_grad or (other is not None and other.requires_grad)
+        return torch.is_grad_enabled() and asked
 
     def _apply(self, *arguments: Any, **named: Any) -> PackedConv2d:
         self.forget()
@@ -161,6 +178,28 @@ def _plus(
 _traced_plus = torch.library.custom_op("archspec::conv_plus", _plus, mutates_args=())
 """The same for torch.compile, which does not know the shape that torch's own operation gives."""
 _traced_plus.register_fake(lambda x, other, *_: torch.empty_like(other, memory_format=torch.channels_last))
+
+
+def _cudnn(
+    x: Tensor,
+    weight: Tensor,
+    other: Tensor | None,
+    bias: Tensor | None,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+) -> Tensor:
+    """relu(conv(x) + other)."""
+    fixed: Any = bias, stride, padding, dilation, groups
+    if other is None:
+        return torch.cudnn_convolution_relu(x, weight, *fixed)
+    return torch.cudnn_convolution_add_relu(x, weight, other, 1.0, *fixed)
+
+
+_traced_cudnn = torch.library.custom_op("archspec::conv_relu", _cudnn, mutates_args=())
+"""The same for torch.compile."""
+_traced_cudnn.register_fake(lambda x, weight, other, bias, *fixed: torch.empty_like(F.conv2d(x, weight, bias, *fixed)))
 
 
 @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]

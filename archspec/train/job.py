@@ -124,8 +124,8 @@ def prepare_job(
     check_shard(execution, together)
     device = usable_device(execution.device)
     if device.type == "cuda":
+        device = torch.device("cuda", torch.cuda.current_device() if device.index is None else device.index)
         torch.cuda.set_device(device)  # else what pins memory opens the first one too
-        device = torch.device("cuda", torch.cuda.current_device())
     height, width = image_size(graph)
     if recipe.data.needs_folder and data is None:
         message = f"the recipe's data `{recipe.data.op}` is read from a folder, and none is named"

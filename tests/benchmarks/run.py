@@ -140,16 +140,20 @@ def torchvision_models() -> types.ModuleType | None:
 
 
 def gpu() -> None:
-    """Training, LRN and inference on a CUDA GPU, where there is one."""
+    """LRN, inference and training on a CUDA GPU, where there is one."""
     import torch
 
-    trainer("gpu")
     models = torchvision_models()
-    if torch.cuda.is_available() and models is not None:
-        from tests.benchmarks import gpu as parts
+    if models is None or not torch.cuda.is_available():
+        print("no CUDA GPU, or no torchvision: nothing is timed")
+        return
+    sys.path.insert(0, str(ROOT))
+    from tests.benchmarks import gpu as parts
 
-        parts.lrn()
-        parts.inference(models)
+    parts.lrn()
+    parts.inference(models)
+    parts.training(models)
+    parts.compiled(models)
 
 
 def speed(name: str, *, needs_torchvision: bool) -> None:
@@ -216,8 +220,7 @@ def trainer(name: str) -> None:
     sys.path.insert(0, str(ROOT))
     from tests.benchmarks import trainer as parts
 
-    part = getattr(parts, name)
-    part() if name == "gpu" else part(pairwise)
+    getattr(parts, name)(pairwise)
 
 
 def lrn() -> None:

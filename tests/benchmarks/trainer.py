@@ -6,7 +6,6 @@ import copy
 import io
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -213,48 +212,3 @@ def ten_crop(pairwise: Pairwise) -> None:
             module(x)
 
     pairwise("ten-crop evaluation / ten forward passes", ours, plain, rounds=9)
-
-
-def gpu() -> None:
-    """Images a second of training in bf16 with compile and channels_last, beside torchvision's model in one loop."""
-    if not torch.cuda.is_available():
-        print("no GPU: ResNet-50 and GoogLeNet are not timed")
-        return
-    sys.modules.setdefault("torchvision._meta_registrations", type(sys)("torchvision._meta_registrations"))
-    import torchvision
-
-    machine = Execution(device="cuda", precision="bf16", compile=True, channels_last=True, log_every=20)
-    for spec, peer in (("resnet50-torchvision", "resnet50"), ("googlenet-torchvision", "googlenet")):
-        settings = {
-            "batch": "{size: 256, last: drop}",
-            "length": "60 steps",
-            "data": "{op: synthetic, train: 512, test: 8, size: 224}",
-        }
-        recipe = load_recipe(
-            "torchvision-classic",
-            {**settings, "augment": "[]", "evaluate": "{}", "select": "last", "metrics": "[top1_error]"},
-        ).recipe
-        graph = archspec.compile(spec, set={"classes": 10})
-        job = prepare_job(graph, recipe, None, machine)
-        job = with_batches(job, held(job, 2))
-        theirs = getattr(torchvision.models, peer)(
-            num_classes=10, **({"init_weights": False} if peer == "googlenet" else {})
-        )
-        for who, module in (
-            ("archspec", prepare_module(job)),
-            ("torchvision", theirs.cuda().to(memory_format=torch.channels_last)),
-        ):
-            marks = []
-            state = fresh(job, module) if who == "archspec" else None
-            if state is None:
-                state = fresh(job, prepare_module(job))
-                state.module = module.train()
-                state.optimizer.param_groups[0]["params"] = list(module.parameters())
-            for one in train(job, state):
-                if one.kind == "step" and one.step in (20, 60):
-                    torch.cuda.synchronize()
-                    marks.append(time.perf_counter())
-            print(
-                f"{spec}: {who}: {40 * 256 / (marks[1] - marks[0]):,.0f} images/s on {torch.cuda.get_device_name()}",
-                flush=True,
-            )

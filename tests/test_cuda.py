@@ -1,0 +1,215 @@
+"""What a CUDA GPU gives is what the CPU gives: building, optimising, measuring, training. Skipped without one."""
+
+import json
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+import archspec
+from archspec.cli.app import cli
+from archspec.ops.lrn import local_response_norm as plain
+from archspec.ops.lrn_swift import local_response_norm as swift
+from tests.train.small import write_small
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU")
+
+LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+SETTINGS = [
+    (5, 1e-4, 0.75, 2.0, 1),
+    (5, 0.3, 0.75, 1.0, 2),
+    (1, 0.5, 0.75, 1.0, 1),
+    (3, 0.5, 0.5, 1.0, 4),
+    (7, 0.2, 1.0, 1.5, 1),
+    (9, 0.2, 0.6, 1.5, 2),
+    (4, 0.3, 0.75, 1.5, 2),
+]
+
+
+@pytest.fixture(autouse=True)
+def _exact():
+    """Single precision is what it says."""
+    was = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    yield
+    torch.backends.cudnn.allow_tf32 = was
+
+
+def good(*arguments):
+    found = CliRunner().invoke(cli, [str(argument) for argument in arguments])
+    assert found.exit_code == 0, found.output + repr(found.exception)
+    return found.output
+
+
+def apart(one, other):
+    one, other = one.detach().cpu().double(), other.detach().cpu().double()
+    return float((one - other).abs().max() / other.abs().max())
+
+
+def first(outputs):
+    return outputs[0] if isinstance(outputs, tuple) else outputs
+
+
+# Local response normalisation.
+
+
+def value_and_gradient(norm, x, settings, slope):
+    x = x.detach().clone(memory_format=torch.preserve_format).requires_grad_()
+    y = norm(x, *settings)
+    (gradient,) = torch.autograd.grad(y, x, slope)
+    return y.detach(), gradient
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(
+    ("dtype", "most"), [(torch.float64, 1e-12), (torch.float32, 1e-6), (torch.bfloat16, 4e-3), (torch.float16, 5e-4)]
+)
+def test_lrn(settings, layout, dtype, most):
+    for channels, places in (40, (5, 7)), (96, (13, 13)):
+        generator = torch.Generator().manual_seed(channels)
+        x, slope = (torch.randn(3, channels, *places, generator=generator).to(dtype) * 3 for _ in range(2))
+        exact = value_and_gradient(plain, x.double(), settings, slope.double())
+        on_gpu = [one.cuda().to(memory_format=LAYOUTS[layout]) for one in (x, slope)]
+        for found, wanted in zip(value_and_gradient(swift, on_gpu[0], settings, on_gpu[1]), exact, strict=True):
+            assert found.dtype == dtype and found.stride() == on_gpu[0].stride()
+            assert apart(found, wanted) < most
+
+
+def test_lrn_of_a_slope_in_another_layout_and_of_maps_with_gaps():
+    x, slope = torch.randn(2, 3, 24, 6, 6, device="cuda").unbind()
+    settings = (5, 0.3, 0.75, 1.0)
+    gaps = torch.randn(3, 24, 6, 12, device="cuda")[..., ::2]
+    for one, other in (x, slope.to(memory_format=torch.channels_last)), (gaps, slope), (gaps[:0], slope[:0]):
+        exact = value_and_gradient(plain, one.double().cpu(), settings, other.double().cpu())
+        for found, wanted in zip(value_and_gradient(swift, one, settings, other), exact, strict=True):
+            assert torch.allclose(found.double().cpu(), wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_lrn_has_gradients_of_gradients():
+    x = torch.randn(2, 8, 2, 1, device="cuda", dtype=torch.float64).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: swift(x, 5, 0.3, 0.75, 1.0), x)
+    assert torch.autograd.gradgradcheck(lambda x: swift(x, 5, 0.3, 0.75, 1.0), x)
+
+
+def test_lrn_compiled_and_under_autocast():
+    x = torch.randn(4, 96, 9, 9, device="cuda")
+    compiled = torch.compile(lambda x: swift(x, 5, 0.3, 0.75, 1.0), fullgraph=True)
+    exact = value_and_gradient(plain, x.double(), (5, 0.3, 0.75, 1.0), torch.ones_like(x).double())
+    for found, wanted in zip(value_and_gradient(compiled, x, (), torch.ones_like(x)), exact, strict=True):
+        assert apart(found, wanted) < 1e-6
+    with torch.autocast("cuda", torch.bfloat16):
+        assert apart(swift(x.bfloat16(), 5, 0.3, 0.75, 1.0), exact[0]) < 1e-2
+
+
+# Networks.
+
+
+@pytest.mark.parametrize(
+    "name", ["alexnet", "googlenet", "resnet50-torchvision", "googlenet-torchvision", "squeezenet1_0-torchvision"]
+)
+def test_networks(name):
+    graph = archspec.compile(name)
+    images = torch.randn(2, *graph.inputs[0].shape.dims)
+    module = archspec.build(graph, seed=1).eval()
+    with torch.no_grad():
+        wanted = first(module(images))
+        assert apart(first(archspec.build(graph, seed=1, device="cuda").eval()(images.cuda())), wanted) < 1e-4
+        for dtype, most in (torch.float32, 1e-4), (torch.bfloat16, 0.05):
+            faster = archspec.build(graph, seed=1, device="cuda", dtype=dtype, optimize="inference")
+            assert apart(first(faster(images.cuda().to(dtype))), wanted) < most
+
+
+@pytest.mark.parametrize("name", ["alexnet", "googlenet", "resnet50-torchvision"])
+def test_gradients_of_networks_for_training(name):
+    graph = archspec.compile(name)
+    images = torch.randn(2, *graph.inputs[0].shape.dims, device="cuda", dtype=torch.float64)
+    found = []
+    for optimize in None, "training":
+        module = archspec.build(graph, seed=1, device="cuda", dtype=torch.float64, optimize=optimize).eval()
+        first(module(images)).square().sum().backward()
+        found.append({name: value.grad for name, value in module.named_parameters() if value.grad is not None})
+    assert found[0].keys() == found[1].keys()
+    for name, gradient in found[0].items():
+        assert apart(found[1][name], gradient) < 1e-9, name
+
+
+def test_network_on_a_gpu_and_the_cpu(tmp_path):
+    text = """
+archspec: 1
+name: two
+inputs: {image: [3, 8, 8]}
+layers:
+  one: {op: conv2d, out_channels: 4, kernel_size: 3, place: 0}
+  two: {op: conv2d, out_channels: 4, kernel_size: 3, place: 1}
+outputs: {y: two}
+"""
+    graph = archspec.compile(archspec.load(text=text))
+    module = archspec.build(graph, devices=["cuda:0", "cpu"])
+    x = torch.randn(2, 3, 8, 8)
+    found = module(x.cuda())
+    assert module.one.weight.is_cuda and not module.two.weight.is_cuda and not found.is_cuda
+    assert apart(found, archspec.build(graph)(x)) < 1e-5
+
+
+# Commands.
+
+
+@pytest.fixture
+def _here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ARCHSPEC_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.mark.usefixtures("_here")
+def test_build_and_bench():
+    assert "cuda" in good("build", "alexnet", "--device", "cuda", "--optimize", "inference")
+    arguments = ["--device", "cuda", "--batch", 4, "--rounds", 3, "--layers", "--json", "--dtype", "bfloat16"]
+    for run in "forward", "step":
+        found = json.loads(good("bench", "alexnet", "--run", run, *arguments))
+        assert all(one["peak_bytes"] > 0 for one in found["networks"]), found
+
+
+@pytest.mark.usefixtures("_here")
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--deterministic", "--workers", 2],
+        ["--precision", "bf16", "--channels-last"],
+        ["--precision", "fp16"],
+        ["--precision", "tf32", "--compile"],
+    ],
+    ids=lambda options: options[1].lstrip("-") if len(options) > 1 else "",
+)
+def test_training(tmp_path, options):
+    spec, recipe = write_small(tmp_path)
+    machine = ["--device", "cuda", "--log-every", 5]
+    good("train", spec, "-r", recipe, "--out", "run", *machine, *options)
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    losses = [line["train.loss"] for line in lines if line["kind"] == "train"]
+    good("train", spec, "-r", recipe, "--out", "cpu", "--log-every", 5)
+    on_cpu = [json.loads(line) for line in (tmp_path / "cpu" / "metrics.jsonl").read_text().splitlines()]
+    wanted = [line["train.loss"] for line in on_cpu if line["kind"] == "train"]
+    assert len(losses) == len(wanted) and losses[0] == pytest.approx(wanted[0], rel=0.2)
+    found = json.loads(good("evaluate", "run", "--device", "cuda", "--json"))
+    there = json.loads(good("evaluate", "run", "--json"))
+    assert found.keys() == there.keys()
+
+
+@pytest.mark.usefixtures("_here")
+@pytest.mark.parametrize(
+    "options", [[], ["--precision", "bf16", "--compile", "--channels-last"], ["--precision", "fp16"]]
+)
+def test_training_goes_on_where_it_stopped(tmp_path, options):
+    spec, recipe = write_small(tmp_path)
+    machine = ["--device", "cuda", "--checkpoint-every", 15, "--keep", 9, "--deterministic", *options]
+    good("train", spec, "-r", recipe, "--recipe-set", "select=last", "--out", "run", *machine)
+    weights = tmp_path / "run" / "weights.safetensors"
+    wanted = weights.read_bytes()
+    weights.unlink()
+    checkpoints = sorted((tmp_path / "run" / "checkpoints").iterdir())
+    assert len(checkpoints) == 3
+    for path in checkpoints[1:]:
+        path.unlink()
+    good("train", "--resume", "run")
+    assert weights.read_bytes() == wanted
