@@ -86,6 +86,38 @@ def test_lrn_of_a_slope_in_another_layout_and_of_maps_with_gaps():
             assert torch.allclose(found.double().cpu(), wanted, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("compiles", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_lrn_of_large_maps_and_in_cuda_graphs(layout, compiles, dtype):
+    settings = (5, 1e-4, 0.75, 2.0)
+    x, slope = (
+        torch.randn(64, 96, 55, 55, device="cuda", dtype=dtype).to(memory_format=LAYOUTS[layout]) for _ in range(2)
+    )
+    exact = value_and_gradient(plain, x.float(), settings, slope.float())
+    norm = torch.compile(swift, dynamic=False) if compiles else swift
+    x.requires_grad_()
+
+    def both():
+        y = norm(x, *settings)
+        return y.detach(), *torch.autograd.grad(y, x, slope)
+
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(3):
+            warm = both()
+    torch.cuda.current_stream().wait_stream(stream)
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        captured = both()
+    graph.replay()
+    for found in (warm, captured):
+        for one, wanted in zip(found, exact, strict=True):
+            assert apart(one, wanted) < (1e-6 if dtype == torch.float32 else 4e-3)
+
+
 def test_lrn_has_gradients_of_gradients():
     x = torch.randn(2, 8, 2, 1, device="cuda", dtype=torch.float64).requires_grad_()
     assert torch.autograd.gradcheck(lambda x: swift(x, 5, 0.3, 0.75, 1.0), x)

@@ -40,8 +40,8 @@ def _launch(rows, places, tensors, size, alpha, beta, k, groups):
             places[grid](*tensors, total, height * width, own, *settings, **named)
         else:
             total, wide = images * height * width, triton.next_power_of_2(own)
-            block = max(1, 1024 // wide)
-            named = {"BETA": float(beta), "SIZE": size, "WIDE": wide, "BLOCK": block, "num_warps": 2}
+            block = max(1, 512 // wide)
+            named = {"BETA": float(beta), "SIZE": size, "WIDE": wide, "BLOCK": block}
             rows[triton.cdiv(total, block), groups](*tensors, total, own, channels, *settings, **named)
 
 

@@ -75,10 +75,18 @@ def lrn() -> None:
                 x = torch.randn(shape, device=CUDA, dtype=dtype).to(memory_format=layout).requires_grad_()
                 slope = torch.randn(shape, device=CUDA, dtype=dtype).to(memory_format=layout)
                 once = x.numel() * x.element_size() / machine.bandwidth
+                what = f"{'x'.join(map(str, shape))} {name} {kind}"
                 torch._dynamo.reset()
-                told = []
-                compiled = torch.compile(ours, dynamic=False), torch.compile(torchs, dynamic=False)
-                for norm in (ours, torchs, *compiled):
+                norms = {
+                    "ours": ours,
+                    "ours, compiled": torch.compile(ours, dynamic=False),
+                    "torch's": torchs,
+                    "torch's, compiled": torch.compile(torchs, dynamic=False),
+                }
+                for (
+                    who,
+                    norm,
+                ) in norms.items():  # told one by one: after a fault of one, the rest of the process is lost
 
                     def forward(norm: Callable[..., torch.Tensor] = norm, x: torch.Tensor = x) -> None:
                         with torch.no_grad():
@@ -87,13 +95,10 @@ def lrn() -> None:
                     def both(norm: Callable[..., Any] = norm, x: torch.Tensor = x, slope: torch.Tensor = slope) -> None:
                         torch.autograd.grad(norm(x), x, slope)
 
-                    told.append((seconds(graphed(forward)), seconds(graphed(both))))
-                what = f"{'x'.join(map(str, shape))} {name} {kind}"
-                for how, mine, theirs in (("eager", *told[:2]), ("compiled", *told[2:])):
+                    alone, whole = seconds(graphed(forward)), seconds(graphed(both))
                     print(
-                        f"LRN {what}, {how}: forward {mine[0] / once / 2:.2f} x its floor of {2 * once * 1e6:.0f} us, "
-                        f"with backward {mine[1] / once / 5:.2f} x; torch's {theirs[0] / once / 2:.2f}, "
-                        f"{theirs[1] / once / 5:.2f}",
+                        f"LRN {what}, {who}: forward {alone / once / 2:.2f} x its floor of {2 * once * 1e6:.0f} us, "
+                        f"with backward {whole / once / 5:.2f} x",
                         flush=True,
                     )
 
