@@ -11,6 +11,9 @@ from archspec.graph.graph import Graph
 from archspec.graph.init_rules import initializer_of
 from archspec.initializers import Initializer
 
+LARGE = 1 << 17
+"""Elements from which drawing a parameter takes longer than handing it to another thread."""
+
 
 def generator_for(seed: int, key: str) -> torch.Generator:
     """The generator of one parameter: a function of the seed and its state-dict key alone.
@@ -24,7 +27,7 @@ def generator_for(seed: int, key: str) -> torch.Generator:
 
 
 def initialize(module: torch.nn.Module, graph: Graph, seed: int) -> None:
-    """Draw every parameter of a module on the CPU, in parallel."""
+    """Draw every parameter of a module on the CPU, large ones in parallel."""
     parameters = dict(module.named_parameters())
     jobs = [
         (parameters[node.key(name)], node.key(name), initializer_of(graph.rules, node, name, weight))
@@ -32,13 +35,17 @@ def initialize(module: torch.nn.Module, graph: Graph, seed: int) -> None:
         for name, weight in node.weights.items()
     ]
     jobs.sort(key=lambda job: -job[0].numel())
+    large = [job for job in jobs if job[0].numel() >= LARGE]
 
     def draw(job: tuple[torch.nn.Parameter, str, Initializer]) -> None:
         parameter, key, initializer = job
         _draw(parameter, initializer, generator_for(seed, key))
 
     with ThreadPoolExecutor() as pool:
-        list(pool.map(draw, jobs))
+        drawing = pool.map(draw, large)
+        for job in jobs[len(large) :]:
+            draw(job)
+        list(drawing)
 
 
 def _draw(parameter: torch.nn.Parameter, initializer: Initializer, generator: torch.Generator) -> None:
