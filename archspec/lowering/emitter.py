@@ -7,6 +7,7 @@ import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import torch
@@ -130,12 +131,13 @@ def plain(function: Any) -> Any:
     return getattr(function, "plain", function)
 
 
-def argument_names(function: Callable[..., Any]) -> list[str]:
+@cache
+def argument_names(function: Callable[..., Any]) -> tuple[str, ...]:
     """The names of a function's arguments; none where Python does not know them."""
     try:
-        return list(inspect.signature(function).parameters)
+        return tuple(inspect.signature(function).parameters)
     except (TypeError, ValueError):
-        return []
+        return ()
 
 
 def _node(value: Any) -> Any:

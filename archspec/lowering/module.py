@@ -123,9 +123,8 @@ def _wrapped(which: str, names: list[str], inputs: str) -> str:
 def _function(name: str, emitter: Emitter, imports: dict[str, str]) -> str:
     """One forward as a function, and the imports that it needs."""
     code = emitter.graph.python_code("self")
-    for alias, target in code.globals.items():
-        if re.search(rf"\b{alias}\b", code.src):
-            imports[alias] = _import(alias, target)
+    words = set(re.findall(r"\w+", code.src))
+    imports.update((alias, _import(alias, target)) for alias, target in code.globals.items() if alias in words)
     return code.src.strip().replace("def forward(", f"def {name}(", 1)
 
 

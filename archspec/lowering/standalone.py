@@ -624,7 +624,7 @@ def _construction_slots(child: str, made: Construction) -> list[Slot]:
 def _arguments(node: Value) -> list[tuple[str, Any]]:
     """The arguments of a call by name, but for `training`, which model.py gives from the module's mode."""
     count = len(node.args)
-    known = argument_names(node.target) if callable(node.target) else []
+    known = argument_names(node.target) if callable(node.target) else ()
     names = known[:count] or [f"value{i}" if i else "input" for i in range(count)]
     named = [(name, value) for name, value in node.kwargs.items() if name != "training" or not _takes_training(node)]
     return [*zip(names, node.args, strict=True), *named]
