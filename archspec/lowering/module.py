@@ -7,6 +7,7 @@ import re
 import warnings
 from collections import namedtuple
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -189,7 +190,7 @@ def assemble(plan: Plan) -> Network:
     """The network with all its modules made, its parameters not yet initialised."""
     network = network_class(plan.source)()
     network._source = plan.source
-    with NoInit(), torch.device("cpu"):
+    with NoInit(), _on_cpu():
         for path, made in plan.parts.items():
             *groups, name = path.split(".")
             at: nn.Module = network
@@ -202,3 +203,8 @@ def assemble(plan: Plan) -> Network:
             else:
                 at.register_parameter(name, nn.Parameter(torch.empty(made)))
     return network
+
+
+def _on_cpu() -> AbstractContextManager[object]:
+    """Inside, new tensors are on the CPU. A device as context slows every call of torch: only where it is needed."""
+    return nullcontext() if torch.get_default_device().type == "cpu" else torch.device("cpu")
