@@ -10,8 +10,10 @@ from archspec.errors import BuildError
 from archspec.graph.graph import Graph
 from archspec.lowering.initialize import initialize
 from archspec.lowering.module import Network, assemble, plan
+from archspec.spec.pause import no_collection
 
 
+@no_collection()
 def lower(
     graph: Graph,
     seed: int = 0,
