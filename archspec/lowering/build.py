@@ -39,7 +39,8 @@ def lower(
             type(network)._graph = graph
             _check_state(network, graph)
             initialize(network, graph, seed)
-            network.to(device=device, dtype=dtype)
+            if device is not None or dtype is not None:
+                network.to(device=device, dtype=dtype)
         for node in graph.layers if names else ():
             if node.weights or node.buffers:
                 _move(network, node.owner, names[node.place])
