@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import click
 
 from archspec.cli.options import Chosen, spec_options
-from archspec.views.measured import RUNS, VARIANTS
 
 if TYPE_CHECKING:
     from archspec.views.measured import LayerTime, Machine, Times
@@ -23,11 +22,13 @@ def _batches(ctx: click.Context, param: click.Parameter, value: str) -> tuple[in
 @click.command()
 @click.argument("specs", metavar="SPEC...", nargs=-1, required=True)
 @spec_options(passes=True)
-@click.option("--run", type=click.Choice(list(RUNS)), default="forward", show_default=True, help="What is timed.")
+@click.option(
+    "--run", type=click.Choice(["forward", "step"]), default="forward", show_default=True, help="What is timed."
+)
 @click.option(
     "--as",
     "variants",
-    type=click.Choice(VARIANTS),
+    type=click.Choice(["eager", "compiled", "optimized", "optimized-compiled"]),
     multiple=True,
     default=("eager", "optimized"),
     help="In which form, several times if need be; unsaid, eager and optimized.",

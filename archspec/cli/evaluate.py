@@ -6,7 +6,7 @@ from typing import get_args
 
 import click
 
-from archspec.train.execution import Precision
+from archspec.train.precision import Precision
 
 
 @click.command()

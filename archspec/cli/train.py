@@ -7,7 +7,7 @@ from typing import Any, get_args
 import click
 
 from archspec.cli.options import Chosen, WeightsOptions, recipe_settings, spec_options, weights_options
-from archspec.train.execution import Precision
+from archspec.train.precision import Precision
 
 
 def execution_options(command: Any) -> Any:

@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from archspec.train.precision import Precision
+
 Count = Annotated[int, Field(ge=0)]
 Some = Annotated[int, Field(ge=1)]
-Precision = Literal["fp32", "tf32", "bf16", "fp16", "fp64"]
 
 
 class Execution(BaseModel):

@@ -13,7 +13,7 @@ from archspec.drawing.roofline import roofline
 from archspec.measure.layers import layer_times
 from archspec.measure.subject import subject
 from archspec.measure.times import measured
-from archspec.views.measured import LayerTime, Machine, Times, layers_table, times_table
+from archspec.views.measured import RUNS, VARIANTS, LayerTime, Machine, Times, layers_table, times_table
 
 CPU = torch.device("cpu")
 MACHINE = Machine("cpu", 2, "float32", 100e9, 10e9)
@@ -31,6 +31,16 @@ def run(*arguments, status=0):
     found = CliRunner().invoke(cli, ["bench", *map(str, arguments)])
     assert found.exit_code == status, found.output
     return found.output
+
+
+def test_the_choices_are_what_can_be_measured():
+    choices = {
+        option.name: option.type.choices
+        for option in cli.get_command(None, "bench").params
+        if option.name in ("run", "variants")
+    }
+    assert list(choices["run"]) == list(RUNS)
+    assert list(choices["variants"]) == list(VARIANTS)
 
 
 def test_the_tables():
