@@ -47,7 +47,6 @@ def build(
 
     from archspec.lowering.artifacts import folder_name, prepare, write_artifacts
     from archspec.lowering.build import device_names, lower
-    from archspec.lowering.optimize import agreement, optimized
     from archspec.lowering.standalone import standalone_source
     from archspec.lowering.verify import verify
     from archspec.lowering.weights import put, read_weights
@@ -64,6 +63,8 @@ def build(
     trial = lower(graph, seed, devices=where) if devices else None
     found = []
     if optimize:
+        from archspec.lowering.optimize import agreement, optimized  # takes long: it imports torch's compiler
+
         made = optimized(module, graph, optimize)
         found = [agreement(module, made, graph)]
         if trial is not None:
