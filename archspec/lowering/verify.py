@@ -13,6 +13,7 @@ from archspec.errors import BuildError
 from archspec.graph.graph import Graph
 from archspec.lowering.emitter import emit
 from archspec.lowering.module import class_name
+from archspec.lowering.no_init import NoInit
 from archspec.ops.form import plain_forms
 
 BATCH = 2
@@ -86,10 +87,11 @@ def _evaluates(trial: nn.Module, graph: Graph, inputs: list[torch.Tensor], sourc
 
 
 def standalone_module(graph: Graph, source: str) -> nn.Module:
-    """The network that a standalone source defines."""
+    """The network that a standalone source defines, its parameters not yet drawn."""
     space: dict[str, Any] = {"__name__": "archspec_standalone"}
     exec(compile(source, "model.py", "exec", dont_inherit=True), space)
-    module: nn.Module = space[class_name(graph.name)]()
+    with NoInit():
+        module: nn.Module = space[class_name(graph.name)]()
     return module
 
 
