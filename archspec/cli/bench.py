@@ -76,7 +76,7 @@ def bench(
     from archspec.lowering.device import usable_device
     from archspec.measure.layers import layer_times
     from archspec.measure.machine import measured_machine
-    from archspec.measure.subject import subject
+    from archspec.measure.subject import at_batch, subject
     from archspec.measure.times import measured
     from archspec.views.measured import layers_table, machine_line, measured_data, times_table
 
@@ -94,8 +94,11 @@ def bench(
         click.echo(machine_line(machine))
     every: list[Times] = []
     found: list[tuple[str, str, int, list[LayerTime]]] = []
+    subjects = [
+        subject(graph, one, run, batches[0], where, kind) for graph in graphs for one in dict.fromkeys(variants)
+    ]
     for batch in batches:
-        subjects = [subject(graph, one, run, batch, where, kind) for graph in graphs for one in dict.fromkeys(variants)]
+        subjects = at_batch(subjects, batch)
         times = measured(subjects, rounds, seconds)
         every += times
         if not as_json:

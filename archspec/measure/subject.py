@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -47,7 +47,7 @@ class Subject:
         return 6.0 * self.graph.macs * self.batch
 
     def __call__(self) -> None:
-        call = self.call or self.module
+        call = self.module if self.call is None else self.call
         if self.run == "forward":
             with torch.inference_mode():
                 call(*self.images)
@@ -59,23 +59,42 @@ class Subject:
         loss.backward()  # type: ignore[no-untyped-call]
 
 
-def subject(
-    graph: Graph, variant: str, run: str, batch: int, device: torch.device, dtype: torch.dtype, seed: int = 0
-) -> Subject:
-    """A network with its first values from a seed, and random images. Errors: BuildError"""
-    module = lower(graph, seed, device, dtype)
+def at_batch(subjects: Sequence[Subject], batch: int) -> list[Subject]:
+    """The same networks on another number of random images; what was compiled for other numbers is forgotten."""
+    torch.compiler.reset()
+    return [
+        replace(
+            one,
+            images=_images(one.graph, batch, one.device, one.images[0].dtype),
+            call=_call(one.module, one.variant),
+        )
+        for one in subjects
+    ]
+
+
+def subject(graph: Graph, variant: str, run: str, batch: int, device: torch.device, dtype: torch.dtype) -> Subject:
+    """A network with its first values, and random images. Errors: BuildError"""
+    module = lower(graph, device=device, dtype=dtype)
     used, code = graph, emit(graph, training=False).graph
     if variant.startswith("optimized"):
         made = optimized(module, graph, "inference" if run == "forward" else "training")
         module, code, used = made.network, made.code, made.graph
     if run == "forward":
         module.eval()
-    generator = torch.Generator().manual_seed(seed)
-    images = [
+    if run == "step" and not any(parameter.requires_grad for parameter in module.parameters()):
+        raise BuildError(f"{graph.name} has no parameters, so there is no training step to time")
+    images = _images(graph, batch, device, dtype)
+    return Subject(graph.name, variant, used, module, images, run, device, code, _call(module, variant))
+
+
+def _images(graph: Graph, batch: int, device: torch.device, dtype: torch.dtype) -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return [
         torch.randn(batch, *node.shape.dims, generator=generator).to(device=device, dtype=dtype)
         for node in graph.inputs
     ]
-    if run == "step" and not any(parameter.requires_grad for parameter in module.parameters()):
-        raise BuildError(f"{graph.name} has no parameters, so there is no training step to time")
-    call = torch.compile(module) if variant.endswith("compiled") else None
-    return Subject(graph.name, variant, used, module, images, run, device, code, call)
+
+
+def _call(module: nn.Module, variant: str) -> Callable[..., Any] | None:
+    """The network compiled, if it is to be: for this size of images alone, as it would be by itself."""
+    return torch.compile(module, dynamic=False) if variant.endswith("compiled") else None

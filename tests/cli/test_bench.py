@@ -1,6 +1,7 @@
 """`archspec bench`, and what it is made of; that a figure is plausible is as much as can be asserted of times."""
 
 import json
+from functools import partial
 from xml.etree import ElementTree
 
 import pytest
@@ -10,6 +11,7 @@ from click.testing import CliRunner
 import archspec
 from archspec.cli.app import cli
 from archspec.drawing.roofline import roofline
+from archspec.lowering.build import lower
 from archspec.measure.layers import layer_times
 from archspec.measure.subject import subject
 from archspec.measure.times import measured
@@ -63,6 +65,31 @@ def test_json_and_a_picture(tmp_path):
     assert first["times_faster_than_first"] == 1.0 and first["images_per_s"] == pytest.approx(1 / first["median_s"])
     assert [layer["op"] for layer in data["layers"][0]["layers"]].count("conv2d") >= 2
     assert "lenet5 optimized" in path.read_text() and "wrote" in found.stderr
+
+
+def test_compiled_for_each_batch_size_alone(monkeypatch):
+    """Once for each, and for sizes that are numbers: a network whose batch may vary would be another one."""
+    seen = []
+
+    def backend(module, values):
+        seen.append([size for value in values if isinstance(value, torch.Tensor) for size in value.shape[:1]])
+        seen[-1] += [value for value in values if isinstance(value, torch.SymInt)]
+        return module
+
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=backend))
+    said = run("lenet5", "--as", "compiled", "--as", "optimized-compiled", "--batch", "5,7,9", *QUICK)
+    assert said.count("lenet5 compiled  ") == said.count("lenet5 optimized-compiled  ") == 3
+    assert all(type(size) is int for sizes in seen for size in sizes)
+    assert [[n for n in (5, 7, 9) if n in sizes] for sizes in seen] == [[5], [5], [7], [7], [9], [9]]
+
+
+def test_built_once_for_all_batch_sizes(monkeypatch):
+    built = []
+    monkeypatch.setattr(
+        "archspec.measure.subject.lower", lambda *given, **said: built.append(1) or lower(*given, **said)
+    )
+    assert run("lenet5", "--batch", "1,2,3", *QUICK).count("3 rounds") == 3
+    assert len(built) == 2
 
 
 def test_a_step():
