@@ -34,8 +34,13 @@ class Optimized:
     graph: Graph
     code: fx.Graph
     """Its operations in evaluation."""
-    lines: list[str]
-    """What each pass did, if it did something: `fold-norms: folded 57 norms ...`."""
+    did: dict[str, str]
+    """Step -> what it did, of those that did something: `fold-norms` -> `folded 57 norms ...`."""
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What was done, as lines: `fold-norms: folded 57 norms ...`."""
+        return tuple(f"{step}: {did}" for step, did in self.did.items())
 
 
 def agreement(network: Network, made: Optimized, graph: Graph) -> str:
@@ -85,13 +90,14 @@ def optimized(
     Errors: BuildError
     """
     check_mode(mode)
-    skipped, lines = set(skip), list[str]()
+    skipped, did = set(skip), dict[str, str]()
     rewrites: list[Rewrite] = []
     whole = graph
     for name, change in changes(graph, mode, skipped):
         graph = change.graph
         rewrites += change.rewrites
-        lines += [f"{name}: {change.did}"] if change.did else []
+        if change.did:
+            did[name] = change.did
     graph = replace(graph, name=f"{graph.name}-{mode}")
     counts: dict[str, int] = {}
     codes: list[fx.Graph] = []
@@ -110,12 +116,12 @@ def optimized(
     state = conversion.converted(network.state_dict())
     made.load_state_dict({key: state[key] for key in made.state_dict()}, assign=True)
     if counts.get("packed-convolutions"):
-        lines.append(f"packed-convolutions: {counted(counts['packed-convolutions'], 'convolution')} with what follows")
+        did["packed-convolutions"] = f"{counted(counts['packed-convolutions'], 'convolution')} with what follows"
     if counts.get("in-place"):
-        lines.append(f"in-place: {counted(counts['in-place'], 'relu')} over dead values")
+        did["in-place"] = f"{counted(counts['in-place'], 'relu')} over dead values"
     if "channels-last" not in skipped and any(value.dim() == 4 for value in made.state_dict().values()):
         made.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        lines.append("channels-last: kernels in channels_last")
+        did["channels-last"] = "kernels in channels_last"
     if mode == "inference":
         made.requires_grad_(False).eval()
-    return Optimized(made, graph, codes[-1], lines)
+    return Optimized(made, graph, codes[-1], did)

@@ -296,7 +296,7 @@ def test_in_place_only_over_what_is_dead():
         "last: {op: concat, from: [rb, rs, rg, ri]}"
     )
     made = optimized(copy.deepcopy(module), graph, "training", skip=only("training", "in-place"))
-    assert made.lines == ["in-place: 2 relus over dead values"]
+    assert made.lines == ("in-place: 2 relus over dead values",)
     x = images(graph)[0]
     before = x.clone()
     for one in (module, made.network):
