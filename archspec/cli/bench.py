@@ -42,6 +42,7 @@ def _batches(ctx: click.Context, param: click.Parameter, value: str) -> tuple[in
     "--seconds", type=click.FloatRange(0), default=5.0, show_default=True, help="For the rounds of one batch."
 )
 @click.option("--layers", is_flag=True, help="Each layer's time beside the machine's limit.")
+@click.option("--steps", is_flag=True, help="What each step of optimize gains: the time without it.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.option("--out", type=click.Path(dir_okay=False), default=None, help="Picture of the layers: .svg or .png.")
 def bench(
@@ -56,6 +57,7 @@ def bench(
     rounds: int | None,
     seconds: float,
     layers: bool,
+    steps: bool,
     as_json: bool,
     out: str | None,
 ) -> None:
@@ -76,14 +78,25 @@ def bench(
     from archspec.lowering.device import usable_device
     from archspec.measure.layers import layer_times
     from archspec.measure.machine import measured_machine
-    from archspec.measure.subject import at_batch, subject
+    from archspec.measure.subject import at_batch, subject, without_each_step
     from archspec.measure.times import measured
-    from archspec.views.measured import layers_table, machine_line, measured_data, times_table
+    from archspec.views.measured import (
+        NOTHING,
+        layers_table,
+        machine_line,
+        measured_data,
+        steps_table,
+        times_table,
+        without_steps,
+    )
 
     if out and Path(out).suffix not in (".svg", ".png"):
         raise click.UsageError(f"--out is a picture, .svg or .png, found {out!r}")
     if (out or layers) and all(one.endswith("compiled") for one in variants):
         raise click.UsageError("a compiled network has no layers to show; add --as eager or --as optimized")
+    if steps and not any(one.startswith("optimized") for one in variants):
+        found_as = " ".join(f"--as {one}" for one in variants)
+        raise click.UsageError(f"--steps is about what optimize does; add --as optimized, found {found_as}")
     if out:
         prepare(Path(out).parent)
     where, kind = usable_device(device), getattr(torch, dtype)
@@ -94,21 +107,29 @@ def bench(
         click.echo(machine_line(machine))
     every: list[Times] = []
     found: list[tuple[str, str, int, list[LayerTime]]] = []
-    subjects = [
-        subject(graph, one, run, batches[0], where, kind) for graph in graphs for one in dict.fromkeys(variants)
-    ]
+    subjects = []
+    for graph in graphs:
+        for variant in dict.fromkeys(variants):
+            one = subject(graph, variant, run, batches[0], where, kind)
+            subjects += [one, *(without_each_step(one, graph) if steps else [])]
     for batch in batches:
         subjects = at_batch(subjects, batch)
         times = measured(subjects, rounds, seconds)
         every += times
         if not as_json:
             click.echo(f"\n{times_table(times, machine, run)}")
+            for whole, without in without_steps(times) if steps else []:
+                click.echo(f"\n{steps_table(whole, without)}")
         if layers or out:
-            found += [(one.name, one.variant, batch, layer_times(one)) for one in subjects if one.call is None]
+            found += [
+                (one.name, one.variant, batch, layer_times(one))
+                for one in subjects
+                if one.call is None and one.left_out == NOTHING
+            ]
     for name, variant, batch, listed in found if layers and not as_json else []:
         click.echo(f"\n{layers_table(listed, machine, f'{name} {variant}, batch {batch}, forward in evaluation')}")
     if as_json:
-        click.echo(json.dumps(measured_data(machine, run, every, found if layers else []), indent=1))
+        click.echo(json.dumps(measured_data(machine, run, every, found if layers else [], steps), indent=1))
     if out:
         write_file(Path(out), _picture(machine, found, Path(out).suffix))
         click.echo(f"wrote {out}", err=as_json)

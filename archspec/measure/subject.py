@@ -14,6 +14,7 @@ from archspec.graph.graph import Graph
 from archspec.lowering.build import lower
 from archspec.lowering.emitter import emit
 from archspec.lowering.optimize import optimized
+from archspec.views.measured import NOTHING, Step
 
 
 @dataclass
@@ -34,6 +35,10 @@ class Subject:
     """Its operations in evaluation."""
     call: Callable[..., Any] | None = None
     """Compiled, if it is."""
+    steps: tuple[Step, ...] = ()
+    """Of `optimize`, those that did something."""
+    left_out: Step = NOTHING
+    """The one step that was not made."""
 
     @property
     def batch(self) -> int:
@@ -52,11 +57,11 @@ class Subject:
             with torch.inference_mode():
                 call(*self.images)
             return
-        self.module.zero_grad(set_to_none=True)
         outputs = call(*self.images)
         outputs = outputs if isinstance(outputs, tuple) else (outputs,)
         loss = torch.stack([output.float().square().mean() for output in outputs]).sum()
         loss.backward()  # type: ignore[no-untyped-call]
+        self.module.zero_grad(set_to_none=True)  # now, since others are run before its next step
 
 
 def at_batch(subjects: Sequence[Subject], batch: int) -> list[Subject]:
@@ -72,19 +77,36 @@ def at_batch(subjects: Sequence[Subject], batch: int) -> list[Subject]:
     ]
 
 
-def subject(graph: Graph, variant: str, run: str, batch: int, device: torch.device, dtype: torch.dtype) -> Subject:
+def without_each_step(one: Subject, graph: Graph) -> list[Subject]:
+    """The optimised network of a graph again, without each of its steps in turn. Errors: BuildError"""
+    dtype = one.images[0].dtype
+    return [subject(graph, one.variant, one.run, one.batch, one.device, dtype, step) for step in one.steps]
+
+
+def subject(
+    graph: Graph,
+    variant: str,
+    run: str,
+    batch: int,
+    device: torch.device,
+    dtype: torch.dtype,
+    left_out: Step = NOTHING,
+) -> Subject:
     """A network with its first values, and random images. Errors: BuildError"""
     module = lower(graph, device=device, dtype=dtype)
     used, code = graph, emit(graph, training=False).graph
+    steps = list[Step]()
     if variant.startswith("optimized"):
-        made = optimized(module, graph, "inference" if run == "forward" else "training")
+        made = optimized(module, graph, "inference" if run == "forward" else "training", skip=[left_out.name])
         module, code, used = made.network, made.code, made.graph
+        steps = [Step(name, did) for name, did in made.did.items()]
     if run == "forward":
         module.eval()
     if run == "step" and not any(parameter.requires_grad for parameter in module.parameters()):
         raise BuildError(f"{graph.name} has no parameters, so there is no training step to time")
     images = _images(graph, batch, device, dtype)
-    return Subject(graph.name, variant, used, module, images, run, device, code, _call(module, variant))
+    call = _call(module, variant)
+    return Subject(graph.name, variant, used, module, images, run, device, code, call, tuple(steps), left_out)
 
 
 def _images(graph: Graph, batch: int, device: torch.device, dtype: torch.dtype) -> list[torch.Tensor]:

@@ -30,6 +30,18 @@ class Machine:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """A step of `optimize` that did something for a network."""
+
+    name: str
+    did: str
+
+
+NOTHING = Step("nothing", "")
+"""What is left out of a network as it is."""
+
+
+@dataclass(frozen=True, slots=True)
 class Times:
     """One network, as it was run."""
 
@@ -44,6 +56,8 @@ class Times:
     """Of one run."""
     memory: int | None
     """Bytes at the most beside what was there before the run; None where it cannot be measured."""
+    left_out: Step = NOTHING
+    """The one step of `optimize` that was not made."""
 
     @property
     def median(self) -> float:
@@ -52,14 +66,25 @@ class Times:
     @property
     def spread(self) -> tuple[float, float]:
         """The quarters: a quarter of the rounds was faster than the first, a quarter slower than the second."""
-        if len(self.seconds) < 2:
-            return self.seconds[0], self.seconds[0]
-        quarters = statistics.quantiles(self.seconds, n=4, method="inclusive")
-        return quarters[0], quarters[2]
+        return _quarters(self.seconds)
 
     def gain_on(self, first: Times) -> float:
         """How many times faster it is than another, as the median over pairs of rounds."""
-        return statistics.median(a / b for a, b in zip(first.seconds, self.seconds, strict=True))
+        return statistics.median(self._gains_on(first))
+
+    def gain_spread_on(self, first: Times) -> tuple[float, float]:
+        """The quarters of the gain over pairs of rounds."""
+        return _quarters(self._gains_on(first))
+
+    def _gains_on(self, first: Times) -> list[float]:
+        return [a / b for a, b in zip(first.seconds, self.seconds, strict=True)]
+
+
+def _quarters(values: Sequence[float]) -> tuple[float, float]:
+    if len(values) < 2:
+        return values[0], values[0]
+    quarters = statistics.quantiles(values, n=4, method="inclusive")
+    return quarters[0], quarters[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,27 +111,58 @@ def machine_line(machine: Machine) -> str:
 
 def times_table(times: Sequence[Times], machine: Machine, run: str) -> str:
     """The networks that were run at one batch size, beside the first of them."""
+    times = _whole(times)
     first = times[0]
     head = ("network", "median ms", "quarters", "images/s", "faster", "GFLOP/s", "of peak", "peak MiB")
     rows = [head]
     for one in times:
-        low, high = one.spread
         rate = one.flops / one.median
         rows.append(
             (
                 f"{one.name} {one.variant}",
                 _digits(one.median * 1e3),
-                f"{_digits(low * 1e3)} to {_digits(high * 1e3)}",
+                _milliseconds(one.spread),
                 f"{one.batch / one.median:,.1f}",
                 "" if one is first else f"{one.gain_on(first):.2f} x",
                 _rate(rate / 1e9),
                 f"{rate / machine.flops:.0%}",
-                "" if one.memory is None else f"{one.memory / 2**20:,.1f}",
+                _mebibytes(one.memory),
             )
         )
     lines = "\n".join(aligned(rows, right=tuple(range(1, len(head)))))
     rounds = f"{len(first.seconds)} round{'s' if len(first.seconds) > 1 else ''}"
     return f"{RUNS[run]}, batch {first.batch}, {rounds}\n{lines}"
+
+
+def without_steps(times: Sequence[Times]) -> list[tuple[Times, list[Times]]]:
+    """Each optimised network, with what it took without each of its steps."""
+    found: dict[tuple[str, str, int], list[Times]] = {}
+    for one in times:
+        if one.variant.startswith("optimized"):
+            found.setdefault((one.name, one.variant, one.batch), []).append(one)
+    return [(whole, without) for whole, *without in found.values()]
+
+
+def steps_table(whole: Times, without: Sequence[Times]) -> str:
+    """What each step of `optimize` gains: a network, and the same without that step."""
+    title = f"{whole.name} {whole.variant}, batch {whole.batch}, without each of its steps"
+    if not without:
+        return f"{title}: none found anything to do"
+    rows = [("left out", "median ms", "quarters", "gain", "quarters", "peak MiB", "what it does")]
+    for one in (whole, *without):
+        low, high = whole.gain_spread_on(one)
+        rows.append(
+            (
+                one.left_out.name,
+                _digits(one.median * 1e3),
+                _milliseconds(one.spread),
+                "" if one is whole else f"{whole.gain_on(one):.2f} x",
+                "" if one is whole else f"{low:.2f} to {high:.2f}",
+                _mebibytes(one.memory),
+                one.left_out.did,
+            )
+        )
+    return "\n".join([title, *aligned(rows, right=tuple(range(1, 6)))])
 
 
 def layers_table(layers: Sequence[LayerTime], machine: Machine, title: str) -> str:
@@ -134,6 +190,19 @@ def layers_table(layers: Sequence[LayerTime], machine: Machine, title: str) -> s
     return "\n".join([title, *aligned(rows, right=tuple(range(2, 9))), said])
 
 
+def _whole(times: Sequence[Times]) -> list[Times]:
+    """Those that no step was left out of."""
+    return [one for one in times if one.left_out == NOTHING]
+
+
+def _milliseconds(spread: tuple[float, float]) -> str:
+    return f"{_digits(spread[0] * 1e3)} to {_digits(spread[1] * 1e3)}"
+
+
+def _mebibytes(size: int | None) -> str:
+    return "" if size is None else f"{size / 2**20:,.1f}"
+
+
 def _digits(value: float) -> str:
     """A number to three digits at the least."""
     return f"{value:,.2f}" if value >= 1 or not value else f"{value:#.3g}"
@@ -145,9 +214,13 @@ def _rate(value: float) -> str:
 
 
 def measured_data(
-    machine: Machine, run: str, times: Sequence[Times], layers: Sequence[tuple[str, str, int, Sequence[LayerTime]]]
+    machine: Machine,
+    run: str,
+    times: Sequence[Times],
+    layers: Sequence[tuple[str, str, int, Sequence[LayerTime]]],
+    steps: bool = False,
 ) -> dict[str, Any]:
-    """Everything as JSON has it: seconds, FLOP and bytes."""
+    """Everything as JSON has it: seconds, FLOP and bytes. `steps` where steps were left out."""
     return {
         "machine": {
             "device": machine.device,
@@ -170,7 +243,28 @@ def measured_data(
                 "peak_bytes": one.memory,
                 "times_faster_than_first": one.gain_on(_first(times, one.batch)),
             }
-            for one in times
+            for one in _whole(times)
+        ],
+        "steps": [
+            {
+                "name": whole.name,
+                "variant": whole.variant,
+                "batch": whole.batch,
+                "steps": [
+                    {
+                        "name": one.left_out.name,
+                        "did": one.left_out.did,
+                        "gain": whole.gain_on(one),
+                        "gain_quarters": list(whole.gain_spread_on(one)),
+                        "median_s_without": one.median,
+                        "quarters_s_without": list(one.spread),
+                        "seconds_without": list(one.seconds),
+                        "peak_bytes_without": one.memory,
+                    }
+                    for one in without
+                ],
+            }
+            for whole, without in (without_steps(times) if steps else [])
         ],
         "layers": [
             {

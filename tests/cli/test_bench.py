@@ -12,10 +12,22 @@ import archspec
 from archspec.cli.app import cli
 from archspec.drawing.roofline import roofline
 from archspec.lowering.build import lower
+from archspec.lowering.optimize import optimized
 from archspec.measure.layers import layer_times
 from archspec.measure.subject import subject
 from archspec.measure.times import measured
-from archspec.views.measured import RUNS, VARIANTS, LayerTime, Machine, Times, layers_table, times_table
+from archspec.views.measured import (
+    NOTHING,
+    RUNS,
+    VARIANTS,
+    LayerTime,
+    Machine,
+    Step,
+    Times,
+    layers_table,
+    steps_table,
+    times_table,
+)
 
 CPU = torch.device("cpu")
 MACHINE = Machine("cpu", 2, "float32", 100e9, 10e9)
@@ -67,6 +79,55 @@ def test_json_and_a_picture(tmp_path):
     assert "lenet5 optimized" in path.read_text() and "wrote" in found.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "mode", "arguments", "expected"),
+    [
+        ("resnet-cifar", "inference", (), ["fold-norms", "packed-convolutions", "channels-last"]),
+        ("resnet18", "training", ("--run", "step", "-i", "image=3x64x64"), ["pool-first", "in-place"]),
+        ("googlenet-torchvision", "inference", ("-i", "image=3x64x64"), ["evaluation-only", "merge-siblings"]),
+    ],
+)
+def test_without_each_step(name, mode, arguments, expected, monkeypatch):
+    """Every step that did something is left out once, and no other."""
+    skipped = []
+
+    def recorded(network, graph, mode, devices=(), skip=()):
+        skipped.append((mode, *skip))
+        return optimized(network, graph, mode, devices, skip)
+
+    monkeypatch.setattr("archspec.measure.subject.optimized", recorded)
+    found = CliRunner().invoke(cli, ["bench", name, "--steps", "--json", "--batch", "2", *QUICK, *arguments])
+    assert not found.exit_code, found.output
+    data = json.loads(found.stdout)
+    assert [one["variant"] for one in data["networks"]] == ["eager", "optimized"]
+    (one,) = data["steps"]
+    assert (one["name"], one["variant"], one["batch"]) == (name, "optimized", 2)
+    graph = archspec.compile(name)
+    did = optimized(archspec.build(graph), graph, mode).did
+    assert {step["name"]: step["did"] for step in one["steps"]} == did and set(expected) <= set(did)
+    assert skipped == [(mode, "nothing"), *((mode, step) for step in did)]
+    assert all(step["gain_quarters"][0] <= step["gain"] <= step["gain_quarters"][1] for step in one["steps"])
+    assert all(len(step["seconds_without"]) == 3 for step in one["steps"])
+
+
+def test_steps_are_tables_of_their_own():
+    said = run("lenet5", "resnet-cifar", "--steps", "--layers", "--batch", "1,2", *QUICK)
+    lines = said.splitlines()
+    for batch in (1, 2):
+        at = lines.index(f"resnet-cifar optimized, batch {batch}, without each of its steps")
+        assert [line.split()[0] for line in lines[at + 2 : at + 4]] == ["nothing", "fold-norms"]
+        assert lines[at + 3].endswith("into the layers before them")
+    assert said.count("resnet-cifar optimized  ") == 2 and said.count("forward in evaluation") == 2 + 8
+
+
+def test_a_network_with_nothing_to_do(tmp_path):
+    path = tmp_path / "fc.yaml"
+    path.write_text(
+        "archspec: 1\nname: fc\ninputs: {x: [4]}\nlayers: {fc: {op: linear, out_features: 2}}\noutputs: {y: fc}\n"
+    )
+    assert "fc optimized, batch 1, without each of its steps: none found anything to do" in run(path, "--steps", *QUICK)
+
+
 def test_compiled_for_each_batch_size_alone(monkeypatch):
     """Once for each, and for sizes that are numbers: a network whose batch may vary would be another one."""
     seen = []
@@ -105,6 +166,7 @@ def test_a_step():
         (["--out", "roof.txt"], "--out is a picture, .svg or .png"),
         (["--as", "compiled", "--out", "roof.svg", "--batch", "1"], "add --as eager"),
         (["--run", "backward"], "is not one of"),
+        (["--steps", "--as", "eager", "--as", "compiled"], "add --as optimized, found --as eager --as compiled"),
     ],
 )
 def test_wrong_options(arguments, message, monkeypatch):
@@ -137,7 +199,7 @@ def test_rounds_are_taken_in_turn():
     order = []
 
     class Fake:
-        batch, flops, device, name, variant = 1, 1.0, CPU, "x", "eager"
+        batch, flops, device, name, variant, left_out = 1, 1.0, CPU, "x", "eager", NOTHING
         module = torch.nn.Identity()
 
         def __init__(self, number):
@@ -160,6 +222,12 @@ def test_figures_of_the_tables():
     assert rows[3].split()[-4:] == ["3.00", "x", "60", "60%"]
     small = Times("c", "eager", (4.5e-6,), 1, 5e3, 0)
     assert times_table([small], MACHINE, "step").splitlines()[2].split()[2:5] == ["0.00450", "0.00450", "to"]
+    without = Times("a", "eager", (0.3, 0.4, 0.6), 8, 6e9, 2**21, Step("fold-norms", "folded 2 norms"))
+    rows = steps_table(one, [without]).splitlines()
+    assert rows[2].split() == ["nothing", "300.00", "250.00", "to", "350.00", "1.0"]
+    assert rows[3].split()[:5] == ["fold-norms", "400.00", "350.00", "to", "500.00"]
+    assert rows[3].split()[5:] == ["1.50", "x", "1.25", "to", "1.75", "2.0", "folded", "2", "norms"]
+    assert "fold-norms" not in times_table([one, without], MACHINE, "forward")
     layers = [LayerTime("conv", "conv2d", 0.02, 1e9, 1e7), LayerTime("relu", "relu", 0.02, 0.0, 1e8)]
     rows = layers_table(layers, MACHINE, "title").splitlines()
     assert rows[2].split() == ["conv", "conv2d", "20.00", "50.0%", "1.00", "50", "0.5", "10.00", "2.0", "arithmetic"]
