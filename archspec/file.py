@@ -1,9 +1,10 @@
-"""Writing a file in one step."""
+"""Writing a file in one step, and knowing beforehand that it can be done."""
 
 from __future__ import annotations
 
 import os
 import stat
+import tempfile
 from pathlib import Path
 
 from archspec.errors import ArchspecError
@@ -35,3 +36,16 @@ def write_file(path: Path, data: bytes) -> None:
         raise ArchspecError(f"{path.parent}: not a directory, so {path.name} cannot be written there") from None
     except OSError as error:
         raise ArchspecError(f"{path}: {(error.strerror or str(error)).lower()}") from None
+
+
+def check_writable(folder: Path) -> None:
+    """Refuse a folder that cannot be written before any work is done; nothing stays created. Errors: ArchspecError"""
+    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    hint = "name another place with --out"
+    if not existing.is_dir():
+        raise ArchspecError(f"{existing}: not a directory, so {folder} cannot be written\n  hint: {hint}")
+    try:
+        tempfile.TemporaryFile(dir=existing).close()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ArchspecError(f"{existing}: cannot be written: {reason}\n  hint: {hint}") from None

@@ -19,6 +19,12 @@ def _batches(ctx: click.Context, param: click.Parameter, value: str) -> tuple[in
     return tuple(dict.fromkeys(map(int, sizes)))
 
 
+def _seconds(ctx: click.Context, param: click.Parameter, value: float) -> float:
+    if not 0 < value < float("inf"):
+        raise click.BadParameter(f"a number of seconds above 0, found {value:g}")
+    return value
+
+
 @click.command()
 @click.argument("specs", metavar="SPEC...", nargs=-1, required=True)
 @spec_options(passes=True)
@@ -39,7 +45,7 @@ def _batches(ctx: click.Context, param: click.Parameter, value: str) -> tuple[in
 @click.option("--threads", type=click.IntRange(1), default=None, help="Of the CPU; unsaid, as many as torch takes.")
 @click.option("--rounds", type=click.IntRange(1), default=None, help="Of each network; unsaid, as many as fit.")
 @click.option(
-    "--seconds", type=click.FloatRange(0), default=5.0, show_default=True, help="For the rounds of one batch."
+    "--seconds", type=float, default=5.0, show_default=True, callback=_seconds, help="For the rounds of one batch."
 )
 @click.option("--layers", is_flag=True, help="Each layer's time beside the machine's limit.")
 @click.option("--steps", is_flag=True, help="What each step of optimize gains: the time without it.")
@@ -69,12 +75,13 @@ def bench(
     import json
     from pathlib import Path
 
+    from archspec.file import write_file
+
+    _check(specs, variants, layers, steps, out)
     graphs = [chosen.compile(spec) for spec in specs]
 
     import torch
 
-    from archspec.file import write_file
-    from archspec.lowering.artifacts import prepare
     from archspec.lowering.device import usable_device
     from archspec.measure.layers import layer_times
     from archspec.measure.machine import measured_machine
@@ -90,15 +97,6 @@ def bench(
         without_steps,
     )
 
-    if out and Path(out).suffix not in (".svg", ".png"):
-        raise click.UsageError(f"--out is a picture, .svg or .png, found {out!r}")
-    if (out or layers) and all(one.endswith("compiled") for one in variants):
-        raise click.UsageError("a compiled network has no layers to show; add --as eager or --as optimized")
-    if steps and not any(one.startswith("optimized") for one in variants):
-        found_as = " ".join(f"--as {one}" for one in variants)
-        raise click.UsageError(f"--steps is about what optimize does; add --as optimized, found {found_as}")
-    if out:
-        prepare(Path(out).parent)
     where, kind = usable_device(device), getattr(torch, dtype)
     if threads:
         torch.set_num_threads(threads)
@@ -131,8 +129,27 @@ def bench(
     if as_json:
         click.echo(json.dumps(measured_data(machine, run, every, found if layers else [], steps), indent=1))
     if out:
-        write_file(Path(out), _picture(machine, found, Path(out).suffix))
+        write_file(Path(out), _picture(machine, found, Path(out).suffix.lower()))
         click.echo(f"wrote {out}", err=as_json)
+
+
+def _check(specs: tuple[str, ...], variants: tuple[str, ...], layers: bool, steps: bool, out: str | None) -> None:
+    """Refuse what does not go together, before anything takes time. Errors: click.UsageError; ArchspecError"""
+    from pathlib import Path
+
+    from archspec.file import check_writable
+
+    if specs.count("-") > 1:
+        raise click.UsageError("standard input can be read once")
+    if (out or layers) and all(one.endswith("compiled") for one in variants):
+        raise click.UsageError("a compiled network has no layers to show; add --as eager or --as optimized")
+    if steps and not any(one.startswith("optimized") for one in variants):
+        found = " ".join(f"--as {one}" for one in variants)
+        raise click.UsageError(f"--steps is about what optimize does; add --as optimized, found {found}")
+    if out and Path(out).suffix.lower() not in (".svg", ".png"):
+        raise click.UsageError(f"--out is a picture, .svg or .png, found {out!r}")
+    if out:
+        check_writable(Path(out).parent)
 
 
 def _picture(machine: Machine, found: list[tuple[str, str, int, list[LayerTime]]], suffix: str) -> bytes:

@@ -45,7 +45,8 @@ def build(
 
     graph = chosen.compile(spec)
 
-    from archspec.lowering.artifacts import folder_name, prepare, write_artifacts
+    from archspec.file import check_writable
+    from archspec.lowering.artifacts import folder_name, write_artifacts
     from archspec.lowering.build import device_names, lower
     from archspec.lowering.standalone import standalone_source
     from archspec.lowering.verify import verify
@@ -55,7 +56,7 @@ def build(
     if devices:
         device_names(graph, where)
     folder = Path(out) if out else Path("build") / (folder_name(graph) + (f"-{optimize}" if optimize else ""))
-    prepare(folder)
+    check_writable(folder)
     loaded = read_weights(graph, weights.file, *weights.about()) if weights.file else None
     module = lower(graph, seed)
     if loaded:

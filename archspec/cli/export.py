@@ -34,8 +34,8 @@ def export(
     graph = replace(chosen, outputs=()).compile(spec)
     part = with_outputs(graph, chosen.outputs) if chosen.outputs else graph
 
-    from archspec.file import write_file
-    from archspec.lowering.artifacts import folder_name, prepare
+    from archspec.file import check_writable, write_file
+    from archspec.lowering.artifacts import folder_name
     from archspec.lowering.build import lower
     from archspec.lowering.export import SUFFIXES, check_libraries
     from archspec.lowering.export import export as exported
@@ -43,7 +43,7 @@ def export(
 
     check_libraries(style)
     path = Path(out) if out else Path("build") / folder_name(graph) / f"model{SUFFIXES[style]}"
-    prepare(path.parent)
+    check_writable(path.parent)
     loaded = read_weights(graph, weights.file, *weights.about()) if weights.file else None
     module = lower(part, seed)
     if loaded:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from torch import nn
 
 import archspec
 from archspec.drawing.picture import shown
-from archspec.errors import BuildError
 from archspec.file import write_file
 from archspec.graph.canonical import spec_hash
 from archspec.graph.graph import Graph
@@ -35,15 +33,6 @@ def _part(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
     safe = "".join(c if c.isalnum() or c in "._-" else "_" for c in text)[:60]
     return safe if safe == text else f"{safe}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-
-
-def prepare(folder: Path) -> None:
-    """Refuse a folder that cannot be written before any work is done; nothing is created. Errors: BuildError"""
-    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-    if not existing.is_dir():
-        raise BuildError(f"{existing}: not a directory, so {folder} cannot be written")
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise BuildError(f"{existing}: cannot be written, so neither can {folder}")
 
 
 def write_artifacts(

@@ -158,6 +158,9 @@ def test_a_step():
     assert "training step: forward and backward, batch 4, 3 rounds" in said
 
 
+WRONG_SECONDS = ("nan", "inf", "-inf", "-1", "0")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -166,12 +169,29 @@ def test_a_step():
         (["--out", "roof.txt"], "--out is a picture, .svg or .png"),
         (["--as", "compiled", "--out", "roof.svg", "--batch", "1"], "add --as eager"),
         (["--run", "backward"], "is not one of"),
+        *((["--seconds", bad], f"'--seconds': a number of seconds above 0, found {bad}") for bad in WRONG_SECONDS),
+        (["-", "-"], "standard input can be read once"),
         (["--steps", "--as", "eager", "--as", "compiled"], "add --as optimized, found --as eager --as compiled"),
     ],
 )
 def test_wrong_options(arguments, message, monkeypatch):
-    monkeypatch.setattr("archspec.measure.times.measured", lambda *_: pytest.fail("measured before it was refused"))
+    monkeypatch.setattr("archspec.api.compile", lambda *_, **__: pytest.fail("compiled before it was refused"))
     assert message in run("lenet5", *arguments, status=2)
+
+
+@pytest.mark.parametrize(
+    ("place", "message"), [("file/roof.svg", "not a directory"), ("/proc/x.svg", "cannot be written")]
+)
+def test_where_nothing_can_be_written(place, message, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr("archspec.api.compile", lambda *_, **__: pytest.fail("compiled before it was refused"))
+    found = CliRunner().invoke(cli, ["bench", "lenet5", "--out", str(tmp_path / place)])
+    assert found.exit_code == 1 and message in str(found.exception) and "--out" in str(found.exception)
+
+
+def test_a_folder_that_is_not_there_is_made(tmp_path):
+    run("lenet5", "--out", tmp_path / "new" / "folder" / "roof.SVG", *QUICK)
+    assert (tmp_path / "new" / "folder" / "roof.SVG").read_text().startswith("<svg")
 
 
 def test_what_is_counted():
