@@ -36,6 +36,12 @@ class Network(nn.Module):
     """What the class was first compiled from; not there after unpickling."""
     _conversion: Conversion | None = None
     """Of a network that was optimised for inference: it can only evaluate, and loads the original's weights too."""
+    _optimized: tuple[str, ...] = ()
+
+    @property
+    def optimized(self) -> tuple[str, ...]:
+        """What `optimize` did, a line for each step that did something; empty if it was not asked for."""
+        return self._optimized
 
     def train(self, mode: bool = True) -> Self:
         """As of every module; one that was optimised for inference stays in evaluation, and says so."""

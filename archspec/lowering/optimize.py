@@ -124,4 +124,6 @@ def optimized(
         did["channels-last"] = "kernels in channels_last"
     if mode == "inference":
         made.requires_grad_(False).eval()
-    return Optimized(made, graph, codes[-1], did)
+    found = Optimized(made, graph, codes[-1], did)
+    made._optimized = found.lines
+    return found

@@ -85,6 +85,7 @@ MODULE_NAMES = frozenset(
         "named_children",
         "named_modules",
         "named_parameters",
+        "optimized",
         "parameters",
         "register_backward_hook",
         "register_buffer",
@@ -112,7 +113,7 @@ MODULE_NAMES = frozenset(
         "zero_grad",
     ]
 )
-"""Names a layer cannot have: they are attributes of every torch module."""
+"""Names a layer cannot have: they are attributes of every torch module, or of every network that is built."""
 
 
 @dataclass(slots=True)
@@ -254,7 +255,7 @@ def layer_name_refusal(name: str) -> tuple[str, str] | None:
     if not NAME.fullmatch(name):
         return f"{shown(name)} cannot name a layer", "letters, digits, `_`, `-`"
     if name in MODULE_NAMES or name.startswith("_"):
-        message = f"`{name}` cannot name a layer: it is an attribute of every torch module"
+        message = f"`{name}` cannot name a layer: it is an attribute of every built module"
         return message, f"for example `{name.lstrip('_')}_`"
     if keyword.iskeyword(name):
         return f"`{name}` cannot name a layer: it is a word of Python's grammar", f"for example `{name}_`"

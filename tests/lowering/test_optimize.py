@@ -504,6 +504,20 @@ def test_frozen_places_and_types_stay():
     assert sum(parameter.requires_grad for parameter in made.parameters()) == len(list(made.parameters())) - 1
 
 
+def test_a_network_tells_what_was_done():
+    graph, module = residual()
+    made = optimized(module, graph, "inference")
+    assert made.network.optimized == made.lines and module.optimized == ()
+    assert made.lines[-1] == "channels-last: kernels in channels_last"
+    assert [line.split(": ")[0] for line in made.lines] == list(made.did)
+    for twin in (copy.deepcopy(made.network), pickle.loads(pickle.dumps(made.network))):
+        assert twin.optimized == made.lines
+    with pytest.raises(AttributeError):
+        made.network.optimized = ()
+    trained = archspec.build(graph, optimize="training")
+    assert trained.optimized == optimized(module, graph, "training").lines
+
+
 def test_disagreement_is_told():
     graph, module = residual()
     made = optimized(module, graph, "inference")
