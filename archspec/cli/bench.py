@@ -9,7 +9,7 @@ import click
 from archspec.cli.options import Chosen, spec_options
 
 if TYPE_CHECKING:
-    from archspec.views.measured import LayerTime, Machine, Times
+    from archspec.views.measured import Machine, Profile, Times
 
 
 def _batches(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, ...]:
@@ -73,29 +73,18 @@ def bench(
     `faster` is the median over pairs of rounds, beside the network in the first line. Values are random.
     """
     import json
-    from pathlib import Path
 
-    from archspec.file import write_file
+    from archspec.views.measured import layers_table, machine_line, measured_data, names_apart, tables
 
     _check(specs, variants, layers, steps, out)
     graphs = [chosen.compile(spec) for spec in specs]
+    named = dict(zip(names_apart([graph.name for graph in graphs], specs), graphs, strict=True))
 
     import torch
 
     from archspec.lowering.device import usable_device
-    from archspec.measure.layers import layer_times
+    from archspec.measure.benchmark import benchmark
     from archspec.measure.machine import measured_machine
-    from archspec.measure.subject import at_batch, subject, without_each_step
-    from archspec.measure.times import measured
-    from archspec.views.measured import (
-        NOTHING,
-        layers_table,
-        machine_line,
-        measured_data,
-        steps_table,
-        times_table,
-        without_steps,
-    )
 
     where, kind = usable_device(device), getattr(torch, dtype)
     if threads:
@@ -104,32 +93,30 @@ def bench(
     if not as_json:
         click.echo(machine_line(machine))
     every: list[Times] = []
-    found: list[tuple[str, str, int, list[LayerTime]]] = []
-    subjects = []
-    for graph in graphs:
-        for variant in dict.fromkeys(variants):
-            one = subject(graph, variant, run, batches[0], where, kind)
-            subjects += [one, *(without_each_step(one, graph) if steps else [])]
-    for batch in batches:
-        subjects = at_batch(subjects, batch)
-        times = measured(subjects, rounds, seconds)
+    profiles: list[Profile] = []
+    for times, found in benchmark(
+        named,
+        variants,
+        run,
+        batches,
+        where,
+        kind,
+        rounds=rounds,
+        seconds=seconds,
+        steps=steps,
+        layers=bool(layers or out),
+    ):
         every += times
-        if not as_json:
-            click.echo(f"\n{times_table(times, machine, run)}")
-            for whole, without in without_steps(times) if steps else []:
-                click.echo(f"\n{steps_table(whole, without)}")
-        if layers or out:
-            found += [
-                (one.name, one.variant, batch, layer_times(one))
-                for one in subjects
-                if one.call is None and one.left_out == NOTHING
-            ]
-    for name, variant, batch, listed in found if layers and not as_json else []:
-        click.echo(f"\n{layers_table(listed, machine, f'{name} {variant}, batch {batch}, forward in evaluation')}")
+        profiles += found
+        for table in [] if as_json else tables(times, machine, run, steps):
+            click.echo(f"\n{table}")
     if as_json:
-        click.echo(json.dumps(measured_data(machine, run, every, found if layers else [], steps), indent=1))
+        click.echo(json.dumps(measured_data(machine, run, every, profiles if layers else [], steps), indent=1))
+    elif layers:
+        for one in profiles:
+            click.echo(f"\n{layers_table(one.layers, machine, f'{one.title}, forward in evaluation')}")
     if out:
-        write_file(Path(out), _picture(machine, found, Path(out).suffix.lower()))
+        _draw(out, machine, profiles)
         click.echo(f"wrote {out}", err=as_json)
 
 
@@ -152,14 +139,13 @@ def _check(specs: tuple[str, ...], variants: tuple[str, ...], layers: bool, step
         check_writable(Path(out).parent)
 
 
-def _picture(machine: Machine, found: list[tuple[str, str, int, list[LayerTime]]], suffix: str) -> bytes:
-    """The layers below the machine's roofline."""
-    from archspec.drawing.roofline import roofline
-
-    svg = roofline(machine, [(f"{name} {variant}, batch {batch}", layers) for name, variant, batch, layers in found])
-    if suffix == ".svg":
-        return svg.encode()
+def _draw(out: str, machine: Machine, profiles: list[Profile]) -> None:
+    """Write the layers below the machine's roofline. Errors: ArchspecError"""
+    from pathlib import Path
 
     from archspec.drawing.png import png_of
+    from archspec.drawing.roofline import roofline
+    from archspec.file import write_file
 
-    return png_of(svg, 2.0)
+    svg = roofline(machine, [(one.title, one.layers) for one in profiles])
+    write_file(Path(out), svg.encode() if out.lower().endswith(".svg") else png_of(svg, 2.0))

@@ -22,6 +22,7 @@ class Subject:
     """One network in one form, ready to be run."""
 
     name: str
+    """Of its spec, or another that it is to be told by."""
     variant: str
     """One of `views.measured.VARIANTS`."""
     graph: Graph
@@ -77,12 +78,6 @@ def at_batch(subjects: Sequence[Subject], batch: int) -> list[Subject]:
     ]
 
 
-def without_each_step(one: Subject, graph: Graph) -> list[Subject]:
-    """The optimised network of a graph again, without each of its steps in turn. Errors: BuildError"""
-    dtype = one.images[0].dtype
-    return [subject(graph, one.variant, one.run, one.batch, one.device, dtype, step) for step in one.steps]
-
-
 def subject(
     graph: Graph,
     variant: str,
@@ -91,6 +86,7 @@ def subject(
     device: torch.device,
     dtype: torch.dtype,
     left_out: Step = NOTHING,
+    name: str = "",
 ) -> Subject:
     """A network with its first values, and random images. Errors: BuildError"""
     module = lower(graph, device=device, dtype=dtype)
@@ -106,7 +102,7 @@ def subject(
         raise BuildError(f"{graph.name} has no parameters, so there is no training step to time")
     images = _images(graph, batch, device, dtype)
     call = _call(module, variant)
-    return Subject(graph.name, variant, used, module, images, run, device, code, call, tuple(steps), left_out)
+    return Subject(name or graph.name, variant, used, module, images, run, device, code, call, tuple(steps), left_out)
 
 
 def _images(graph: Graph, batch: int, device: torch.device, dtype: torch.dtype) -> list[torch.Tensor]:

@@ -46,7 +46,7 @@ class Times:
     """One network, as it was run."""
 
     name: str
-    """Of its spec."""
+    """Of its spec, and where others are called alike, what tells it from them."""
     variant: str
     """One of `VARIANTS`."""
     seconds: tuple[float, ...]
@@ -103,10 +103,41 @@ class LayerTime:
         return max(self.flops / machine.flops, self.bytes / machine.bandwidth)
 
 
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """The layers of a network as it was run at one batch size, in evaluation."""
+
+    name: str
+    variant: str
+    batch: int
+    layers: tuple[LayerTime, ...]
+
+    @property
+    def title(self) -> str:
+        return f"{self.name} {self.variant}, batch {self.batch}"
+
+
+def names_apart(names: Sequence[str], specs: Sequence[str]) -> list[str]:
+    """The names of networks; of those called alike, each with its spec as it was given, or else with a number."""
+    found = []
+    for k, name in enumerate(names):
+        alike = [j for j, other in enumerate(names) if other == name]
+        given = [specs[j] for j in alike]
+        mark = specs[k] if len(set(given)) == len(given) else alike.index(k) + 1
+        found.append(f"{name} ({mark})" if len(alike) > 1 else name)
+    return found
+
+
 def machine_line(machine: Machine) -> str:
     threads = f", {machine.threads} thread{'s' if machine.threads > 1 else ''}" if machine.threads else ""
     peaks = f"{machine.flops / 1e9:,.0f} GFLOP/s in matrix products, {machine.bandwidth / 1e9:,.1f} GB/s in copies"
     return f"{machine.device}{threads}, {machine.dtype}: {peaks}"
+
+
+def tables(times: Sequence[Times], machine: Machine, run: str, steps: bool) -> list[str]:
+    """The networks that were run at one batch size; with `steps`, what each step gains, a table for each network."""
+    gains = [steps_table(whole, without) for whole, without in without_steps(times)] if steps else []
+    return [times_table(times, machine, run), *gains]
 
 
 def times_table(times: Sequence[Times], machine: Machine, run: str) -> str:
@@ -217,8 +248,8 @@ def measured_data(
     machine: Machine,
     run: str,
     times: Sequence[Times],
-    layers: Sequence[tuple[str, str, int, Sequence[LayerTime]]],
-    steps: bool = False,
+    profiles: Sequence[Profile],
+    steps: bool,
 ) -> dict[str, Any]:
     """Everything as JSON has it: seconds, FLOP and bytes. `steps` where steps were left out."""
     return {
@@ -268,9 +299,9 @@ def measured_data(
         ],
         "layers": [
             {
-                "name": name,
-                "variant": variant,
-                "batch": batch,
+                "name": one.name,
+                "variant": one.variant,
+                "batch": one.batch,
                 "layers": [
                     {
                         "name": layer.name,
@@ -280,10 +311,10 @@ def measured_data(
                         "bytes": layer.bytes,
                         "limit_s": layer.limit(machine),
                     }
-                    for layer in found
+                    for layer in one.layers
                 ],
             }
-            for name, variant, batch, found in layers
+            for one in profiles
         ],
     }
 

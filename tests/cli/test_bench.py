@@ -16,6 +16,8 @@ from archspec.lowering.optimize import optimized
 from archspec.measure.layers import layer_times
 from archspec.measure.subject import subject
 from archspec.measure.times import measured
+from archspec.spec.writer import write
+from archspec.views.expanded import expanded
 from archspec.views.measured import (
     NOTHING,
     RUNS,
@@ -25,6 +27,7 @@ from archspec.views.measured import (
     Step,
     Times,
     layers_table,
+    names_apart,
     steps_table,
     times_table,
 )
@@ -118,6 +121,18 @@ def test_steps_are_tables_of_their_own():
         assert [line.split()[0] for line in lines[at + 2 : at + 4]] == ["nothing", "fold-norms"]
         assert lines[at + 3].endswith("into the layers before them")
     assert said.count("resnet-cifar optimized  ") == 2 and said.count("forward in evaluation") == 2 + 8
+
+
+def test_networks_called_alike_are_told_apart(tmp_path):
+    path = tmp_path / "other.yaml"
+    path.write_text(write(expanded(archspec.compile("lenet5"))))
+    found = CliRunner().invoke(cli, ["bench", "lenet5", str(path), "--json", "--layers", "--steps", *QUICK])
+    data = json.loads(found.stdout)
+    names = ["lenet5 (lenet5)", f"lenet5 ({path})"]
+    assert [one["name"] for one in data["networks"]] == [names[0]] * 2 + [names[1]] * 2
+    assert [one["name"] for one in data["layers"]] == [names[0]] * 2 + [names[1]] * 2
+    assert [one["name"] for one in data["steps"]] == names and all(one["steps"] for one in data["steps"])
+    assert names_apart(["a", "b", "a", "c"], ["a", "b", "a", "c"]) == ["a (1)", "b", "a (2)", "c"]
 
 
 def test_a_network_with_nothing_to_do(tmp_path):
