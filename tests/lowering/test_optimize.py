@@ -432,8 +432,9 @@ def test_additions_and_activations_are_taken_along():
     assert made.network.b.activation == "relu" and list(made.network.state_dict())[:2] == ["a.weight", "a.bias"]
 
 
-def test_compiled_without_a_break():
-    graph, module = residual()
+@pytest.mark.parametrize("name", ["residual", "lenet5"])  # the second reads one channel, whose layout is any
+def test_compiled_without_a_break(name):
+    graph, module = residual() if name == "residual" else lively(archspec.compile(name))
     made = optimized(module, graph, "inference").network
     compiled = torch.compile(made, fullgraph=True)
     with torch.no_grad():
