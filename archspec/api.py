@@ -155,6 +155,7 @@ def build(
     freeze: str | Iterable[str] = (),
     blocks: Blocks = (),
     optimize: str | None = None,
+    recompute: str | Iterable[str] = (),
 ) -> nn.Module:
     """The torch module of a spec, in training mode, with its parameters initialised from `seed`.
 
@@ -167,13 +168,18 @@ def build(
     `passes`, `outputs` and `blocks` are as for `compile`. `freeze` are globs on paths: the parameters of what they
     match, and of what is inside, are not trained.
     `optimize` makes a module that gives the same, faster: "inference" one that only evaluates, its norms folded into
-    convolutions; "training" one with the same parameters under the same names. See docs/speed.md.
+    convolutions; "training" one with the same parameters under the same names. `recompute` are globs on paths: the
+    values inside each group that they match are not kept for the backward pass but computed again there, which takes
+    less memory and more time. See docs/speed.md.
     Errors: SpecError, BuildError
     """
     from archspec.graph.freeze import frozen
     from archspec.graph.passes import apply
+    from archspec.graph.recompute import recomputed
     from archspec.lowering.build import device_names, lower
 
+    if recompute and optimize == "inference":
+        raise TypeError("`recompute` is about the backward pass, which a network optimised for inference does not have")
     if isinstance(spec, Graph) and (set or inputs):
         raise TypeError("a compiled graph has its params and inputs already: give `set` and `inputs` to compile")
     if weights is None and (rename or allow_missing or allow_unexpected):
@@ -184,18 +190,19 @@ def build(
         whole = compile(spec, set=set, inputs=inputs, passes=passes, blocks=blocks)
     graph = _with_outputs(whole, outputs)
     untrained = frozen(graph, _texts(freeze))
+    parts = recomputed(graph, _texts(recompute))
     loaded = None
     if weights is not None:
         from archspec.lowering.weights import put, read_weights
 
         loaded = read_weights(whole, weights, _renames(rename), _texts(allow_missing), _texts(allow_unexpected), dtype)
-    module = lower(graph, seed, device, dtype, devices)
+    module = lower(graph, seed, device, dtype, devices, parts)
     if loaded is not None:
         put(module, loaded)
     if optimize is not None:
         from archspec.lowering.optimize import optimized
 
-        module = optimized(module, graph, optimize, device_names(graph, devices)).network
+        module = optimized(module, graph, optimize, device_names(graph, devices), parts=parts).network
     for name, parameter in module.named_parameters():
         if name in untrained:
             parameter.requires_grad_(False)

@@ -10,6 +10,11 @@ from archspec.cli.options import Chosen, WeightsOptions, recipe_settings, spec_o
 from archspec.train.precision import Precision
 
 
+def _globs(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> list[str] | None:
+    """As they are given; none of them where one is empty, and None where nothing is said."""
+    return ([] if "" in value else list(value)) if value else None
+
+
 def execution_options(command: Any) -> Any:
     """Options on the machine, kept as they are given; unsaid ones are None."""
     some = click.IntRange(1)
@@ -24,6 +29,14 @@ def execution_options(command: Any) -> Any:
         click.option(
             "--deterministic/--no-deterministic", default=None, help="Only operations with the same bits each time."
         ),
+        click.option(
+            "--recompute",
+            multiple=True,
+            callback=_globs,
+            metavar="GLOB",
+            help="Groups whose values are computed again in the backward pass: less memory, more time.",
+        ),
+        click.option("--optimize/--no-optimize", default=None, help="Make the network faster for training."),
         click.option("--channels-last/--no-channels-last", default=None, help="Lay maps out N x H x W x C."),
         click.option("--compile/--no-compile", default=None, help="Use torch.compile."),
         click.option("--precision", type=click.Choice(get_args(Precision)), help="Of arithmetic; unsaid, fp32."),

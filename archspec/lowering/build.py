@@ -8,6 +8,7 @@ import torch
 
 from archspec.errors import BuildError
 from archspec.graph.graph import Graph
+from archspec.graph.recompute import Parts
 from archspec.lowering.initialize import initialize
 from archspec.lowering.module import Network, assemble, plan
 from archspec.spec.pause import no_collection
@@ -20,10 +21,12 @@ def lower(
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,
     devices: Sequence[torch.device | str] = (),
+    parts: Parts | None = None,
 ) -> Network:
     """The module of a graph, initialised from a seed. torch's global generators are untouched.
 
-    With `devices`, each layer is on the device that its `place` counts, and values move between them.
+    With `devices`, each layer is on the device that its `place` counts, and values move between them. `parts` are
+    computed again in the backward pass.
     Errors: BuildError if the module's state differs from what its blocks declare, or memory runs out
     """
     if devices and device is not None:
@@ -31,7 +34,7 @@ def lower(
     if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
         raise TypeError(f"`dtype` must be a floating-point type of torch, such as torch.float32, found {dtype!r}")
     names = device_names(graph, devices)
-    made = plan(graph, names)
+    made = plan(graph, names, parts=parts)
     try:
         with torch.inference_mode(False):
             with torch.random.fork_rng(devices=[]):

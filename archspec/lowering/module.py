@@ -16,8 +16,10 @@ import torch
 from torch import nn
 
 from archspec.graph.graph import Graph
+from archspec.graph.recompute import Parts
 from archspec.lowering.emitter import Construction, Emitter, emit
 from archspec.lowering.no_init import NoInit
+from archspec.lowering.recompute import RECOMPUTED, recomputing
 
 if TYPE_CHECKING:
     from archspec.lowering.rewrite import Conversion
@@ -89,18 +91,21 @@ def plan(
     carry_out: Callable[[Emitter], None] = lambda emitter: None,
     *,
     trains: bool = True,
+    parts: Parts | None = None,
 ) -> Plan:
     """The source of a network's forwards, and how its modules and parameters are made.
 
     `carry_out` may change how the operations of each forward are carried out, before they are written. A network that
-    never trains has that of evaluation twice.
+    never trains has that of evaluation twice. `parts` are computed again in the backward pass.
     """
     training, evaluation = emit(graph, trains, devices), emit(graph, False, devices)
     carry_out(training)
     carry_out(evaluation)
+    forward, methods = recomputing(training, parts) if parts else (training, {})
     imports: dict[str, str] = {}
     bodies = [
-        _function("_forward_training", training, imports),
+        *(_function(name, method, imports) for name, method in methods.items()),
+        _function("_forward_training", forward, imports),
         _function("_forward_eval", evaluation, imports),
     ]
     inputs = ", ".join(node.name for node in graph.inputs)
@@ -118,8 +123,7 @@ def plan(
     made: dict[str, Construction | tuple[int, ...]] = dict(training.constructions)
     made |= {path: shape for path, (shape, _) in training.parameters.items()}
     paths = (path for node in graph for path in (node.owner, *map(node.key, node.weights)))
-    parts = {path: made[path] for path in paths if path in made}
-    return Plan("\n".join(lines) + "\n", parts)
+    return Plan("\n".join(lines) + "\n", {path: made[path] for path in paths if path in made})
 
 
 def _wrapped(which: str, names: list[str], inputs: str) -> str:
@@ -153,7 +157,7 @@ def network_class(source: str) -> type[Network]:
     for outputs in ("TrainingOutputs", "EvalOutputs"):
         if outputs in space:
             _make_portable(space[outputs])
-    names = ("forward", "_forward_training", "_forward_eval")
+    names = ("forward", "_forward_training", "_forward_eval", *(name for name in space if name.startswith(RECOMPUTED)))
     attributes = {name: space[name] for name in names} | {"__module__": __name__, "__doc__": Network.__doc__}
     return type(class_name(title), (Network,), attributes)
 

@@ -13,6 +13,7 @@ from archspec.errors import BuildError, did_you_mean
 from archspec.graph.graph import Graph
 from archspec.graph.optimize import MODES, changes
 from archspec.graph.optimize.change import Rewrite, counted
+from archspec.graph.recompute import Parts, kept_together
 from archspec.lowering.emitter import Emitter
 from archspec.lowering.fuse import fuse
 from archspec.lowering.in_place import in_place
@@ -80,13 +81,18 @@ def check_mode(mode: str) -> None:
 
 
 def optimized(
-    network: Network, graph: Graph, mode: str, devices: Sequence[str] = (), skip: Iterable[str] = ()
+    network: Network,
+    graph: Graph,
+    mode: str,
+    devices: Sequence[str] = (),
+    skip: Iterable[str] = (),
+    parts: Parts | None = None,
 ) -> Optimized:
     """A network that gives what this one gives, faster; the one given is left as it is, and shares tensors with it.
 
     For `inference` it is in evaluation for good: norms are folded, so it cannot be trained; it has its own
     state-dict keys, and loads the original's too. For `training` keys and tensors are the original's. `skip` names
-    steps that are not made.
+    steps that are not made; `parts` are computed again in the backward pass.
     Errors: BuildError
     """
     check_mode(mode)
@@ -110,7 +116,8 @@ def optimized(
         codes.append(emitter.graph)
 
     conversion = Conversion(tuple(rewrites), tuple(whole.state_shapes()), tuple(graph.state_shapes()))
-    made = assemble(plan(graph, tuple(devices), carry_out, trains=mode == "training"))
+    parts = kept_together(graph, parts or {})
+    made = assemble(plan(graph, tuple(devices), carry_out, trains=mode == "training", parts=parts))
     type(made)._graph = graph
     made._conversion = conversion if mode == "inference" else None
     state = conversion.converted(network.state_dict())

@@ -15,7 +15,8 @@ Some = Annotated[int, Field(ge=1)]
 class Execution(BaseModel):
     """Settings of the machine. With the same device and precision, results depend on them in the last digits at most.
 
-    Two exceptions: dropout's masks are others when compiled, and images that are left out are not learnt.
+    Two exceptions: dropout's masks are others when compiled, and on maps in another layout; and images that are left
+    out are not learnt.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -27,6 +28,10 @@ class Execution(BaseModel):
     """Whether torch.compile makes the network faster."""
     channels_last: bool = False
     """Whether maps are laid out N x H x W x C."""
+    optimize: bool = False
+    """Whether the network is optimised for training, as by `archspec.build(optimize="training")`."""
+    recompute: list[str] = []
+    """Globs on paths: the values inside these groups are computed again in the backward pass instead of kept for it."""
     shard: bool = False
     """Whether each process holds but a shard of the weights, gradients and optimizer state (FSDP2)."""
     deterministic: bool = False

@@ -215,11 +215,20 @@ def no_images(job: Job, count: int) -> Tensor:
 
 def prepare_module(job: Job, **options: Any) -> nn.Module:
     """The network of a job on its device, in training mode, with first values drawn from the recipe's seed."""
-    module = build(job.graph, seed=job.recipe.seed, freeze=job.recipe.optimizer.freeze, dtype=job.dtype, **options)
+    module = build(
+        job.graph,
+        seed=job.recipe.seed,
+        freeze=job.recipe.optimizer.freeze,
+        dtype=job.dtype,
+        optimize="training" if job.execution.optimize else None,
+        recompute=job.execution.recompute,
+        **options,
+    )
     module.to(job.device)
     job.processes.spread([*module.parameters(), *module.buffers()])
     if job.execution.channels_last:
         module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if job.execution.shard:
+        module.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         shard(module, job.processes, job.device)
     return module

@@ -241,6 +241,26 @@ def test_other_optimizers_learn_and_are_restored(optimizer, tmp_path):
         assert torch.equal(value, again.module.state_dict()[key]), key
 
 
+@pytest.mark.parametrize("optimize", [False, True])
+def test_parts_that_are_computed_again_change_no_bit(optimize):
+    parts = ["bn*", "conv*", "drop", "gap"]
+    found = []
+    for recompute in ([], parts):
+        job = small_job(None, log_every=1, optimize=optimize, recompute=recompute)
+        state = small_state(job)
+        found.append((finish(job, state), state.final))
+    assert found[0][0] == found[1][0]
+    assert all(torch.equal(value, found[1][1][key]) for key, value in found[0][1].items())
+
+
+def test_optimised_networks_learn_the_same():
+    job = with_spec(small_job(PLAIN, log_every=1, precision="fp64"))
+    whole = finish(job, small_state(job))
+    job = replace(job, execution=job.execution.model_copy(update={"optimize": True}))
+    for one, other in zip(finish(job, small_state(job)), whole, strict=True):
+        assert one.values == pytest.approx(other.values, rel=0, abs=1e-9)
+
+
 def test_half_precision_leaves_weights_whole():
     job = small_job({**PLAIN}, precision="bf16")
     state = small_state(job)

@@ -40,6 +40,7 @@ SCENES = {
     "a head without a loss": {"batch.size": 7, "loss_weights": "{aux1: 0}"},
 }
 STEPS = 50
+PARTS = ["bn*", "conv*", "drop", "gap"]
 
 
 def trained(
@@ -62,6 +63,7 @@ def work(rank: int, port: int, folder: str) -> None:
     assert (processes.world, processes.rank, device) == (2, rank, "cpu")
     found = {name: trained(settings, processes) for name, settings in SCENES.items()}
     found["shards"] = {name: trained(settings, processes, shard=True) for name, settings in SCENES.items()}
+    found["recomputed"] = recomputed(processes)
     found["shares"] = shares(processes)
     found["precisions"] = {precision: losses(processes, precision) for precision in ("fp32", "bf16")}
     found["samples"] = samples(Path(folder) / "shards")
@@ -81,6 +83,17 @@ def work(rank: int, port: int, folder: str) -> None:
     torch.save(found, f"{folder}/{rank}.pt")
     leave()
     assert not dist.is_initialized()
+
+
+def recomputed(processes: Processes) -> list[tuple[list[Record], dict[str, torch.Tensor]]]:
+    """With parts that are computed again, in groups; in shards, optimised too; without groups; and that without it."""
+    grouped, whole = SCENES["groups of 4+3"], {"batch": "{size: 14, last: wrap}"}
+    return [
+        trained(grouped, processes, recompute=PARTS),
+        trained(grouped, processes, recompute=PARTS, shard=True, optimize=True),
+        trained(whole, processes, recompute=PARTS),
+        trained(whole, processes),
+    ]
 
 
 def shares(processes: Processes) -> tuple[int, int]:
@@ -246,6 +259,18 @@ def test_two_processes_equal_one(both, scene):
     for found, final in (both[0][scene], both[1][scene], both[0]["shards"][scene], both[1]["shards"][scene]):
         assert [(one.kind, one.step) for one in found] == [(one.kind, one.step) for one in records]
         for one, other in zip(found, records, strict=True):
+            assert one.values == pytest.approx(other.values, rel=0, abs=1e-9)
+        for key, value in weights.items():
+            assert torch.allclose(final[key], value, rtol=0, atol=1e-9), key
+
+
+def test_parts_that_are_computed_again_change_nothing(both):
+    """With batch norm by groups, in shards and over all processes."""
+    plain = trained(SCENES["groups of 4+3"])
+    pairs = [(found, plain) for one in both for found in one["recomputed"][:2]]
+    pairs += [one["recomputed"][2:] for one in both]
+    for (records, final), (others, weights) in pairs:
+        for one, other in zip(records, others, strict=True):
             assert one.values == pytest.approx(other.values, rel=0, abs=1e-9)
         for key, value in weights.items():
             assert torch.allclose(final[key], value, rtol=0, atol=1e-9), key
