@@ -248,6 +248,7 @@ PARTS = {
     "build": lambda: speed("building", needs_torchvision=True),
     "inference": lambda: speed("inference", needs_torchvision=True),
     "training": lambda: speed("training", needs_torchvision=False),
+    "recompute": lambda: speed("recompute", needs_torchvision=False),
     "scale": scale,
     "large": large,
     "input": lambda: trainer("input_pipeline"),

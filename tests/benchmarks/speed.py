@@ -21,6 +21,7 @@ from tests.benchmarks import by_hand
 Pairwise = Callable[..., None]
 NETWORKS = {"googlenet-torchvision": "googlenet", "resnet50-torchvision": "resnet50"}
 STEPS = {"alexnet": ("AlexNet", 32), "googlenet": ("GoogLeNet", 16), "resnet50": ("ResNet50", 8)}
+PARTS = {"googlenet": "inception*", "resnet50": "layer*.*"}
 
 
 def inference(pairwise: Pairwise, models: Any) -> None:
@@ -73,6 +74,18 @@ def training(pairwise: Pairwise) -> None:
         print(f"  peak memory, MiB: {ones[0]:.0f} and {ones[1]:.0f}; by hand {others[0]:.0f} and {others[1]:.0f}")
 
 
+def recompute(pairwise: Pairwise) -> None:
+    """Groups that are computed again in the backward pass, beside the same network that keeps them."""
+    for name, glob in PARTS.items():
+        hand, batch = STEPS[name]
+        image, target = torch.randn(batch, 3, 224, 224), torch.randint(1000, (batch,))
+        again, kept = (archspec.build(name, optimize="training", recompute=globs) for globs in (glob, ()))
+        title = f"step of {name} with {glob} computed again, batch {batch} / kept"
+        pairwise(title, partial(step, again, image, target), partial(step, kept, image, target), 7)
+        ones, others = ([_peak(which, name, hand, batch) for _ in range(2)] for which in ("again", "ours"))
+        print(f"  peak memory, MiB: {ones[0]:.0f} and {ones[1]:.0f}; kept {others[0]:.0f} and {others[1]:.0f}")
+
+
 def step(module: nn.Module, image: torch.Tensor, target: torch.Tensor) -> None:
     module.zero_grad(set_to_none=True)
     outputs = module(image)
@@ -88,14 +101,19 @@ def _peak(which: str, name: str, hand: str, batch: int) -> float:
 
 
 def _measure(which: str, name: str, hand: str, batch: int) -> None:
-    import resource
-
-    module = archspec.build(name, optimize="training") if which == "ours" else getattr(by_hand, hand)()
+    globs = PARTS[name] if which == "again" else ()
+    ours = partial(archspec.build, name, optimize="training", recompute=globs)
+    module = getattr(by_hand, hand)() if which == "theirs" else ours()
     image, target = torch.randn(batch, 3, 224, 224), torch.randint(1000, (batch,))
-    before = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    before = _kib("VmRSS")
     for _ in range(3):
         step(module, image, target)
-    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before) / 2**20)
+    print((_kib("VmHWM") - before) / 1024)
+
+
+def _kib(what: str) -> int:
+    """Of this process alone: getrusage's peak would be at least that of the process that started it."""
+    return int(Path("/proc/self/status").read_text().partition(f"{what}:")[2].split()[0])
 
 
 def building(pairwise: Pairwise, models: Any) -> None:
