@@ -68,6 +68,23 @@ def test_without_more_than_a_spec_it_trains_on_drawn_shapes(tmp_path):
     assert "the run is finished" in again
 
 
+def test_a_network_optimised_and_computed_again_learns_the_same(trained, tmp_path):
+    spec, recipe = trained / "small.yaml", trained / "everything.yaml"
+    options = ["--recompute", "conv*", "--recompute", "bn7", "--optimize", "--log-every", 5, "--checkpoint-every", 20]
+    said = wrong("train", spec, "-r", recipe, "--out", "run", *options)
+    assert "recompute: `bn7` matches no layer" in said and not (tmp_path / "run").exists()
+    options[3] = "bn*"
+    good("train", spec, "-r", recipe, "--out", "run", *options, "--recipe-set", "select=last")
+    execution = json.loads((tmp_path / "run" / "execution.json").read_text())
+    assert execution["optimize"] is True and execution["recompute"] == ["conv*", "bn*"]
+    losses = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert losses[-1]["step"] == 40
+    (tmp_path / "run" / "weights.safetensors").unlink()
+    good("train", "--resume", "run", "--recompute", "", "--no-optimize")
+    execution = json.loads((tmp_path / "run" / "execution.json").read_text())
+    assert execution["optimize"] is False and execution["recompute"] == []
+
+
 def test_records_are_lines_of_json(trained):
     lines = [json.loads(line) for line in (trained / "run" / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == sorted(line["step"] for line in lines)
