@@ -49,6 +49,12 @@ def _seconds(ctx: click.Context, param: click.Parameter, value: float) -> float:
 )
 @click.option("--layers", is_flag=True, help="Each layer's time beside the machine's limit.")
 @click.option("--steps", is_flag=True, help="What each step of optimize gains: the time without it.")
+@click.option(
+    "--recompute",
+    multiple=True,
+    metavar="GLOB",
+    help="Of a step, also with these groups computed again in the backward pass.",
+)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.option("--out", type=click.Path(dir_okay=False), default=None, help="Picture of the layers: .svg or .png.")
 def bench(
@@ -64,6 +70,7 @@ def bench(
     seconds: float,
     layers: bool,
     steps: bool,
+    recompute: tuple[str, ...],
     as_json: bool,
     out: str | None,
 ) -> None:
@@ -74,10 +81,15 @@ def bench(
     """
     import json
 
+    from archspec.graph.recompute import recomputed
     from archspec.views.measured import layers_table, machine_line, measured_data, names_apart, tables
 
     _check(specs, variants, layers, steps, out)
+    if recompute and run != "step":
+        raise click.UsageError("--recompute is about the backward pass; add --run step, found --run forward")
     graphs = [chosen.compile(spec) for spec in specs]
+    for graph in graphs:
+        recomputed(graph, recompute)  # refuses globs that match nothing
     named = dict(zip(names_apart([graph.name for graph in graphs], specs), graphs, strict=True))
 
     import torch
@@ -105,6 +117,7 @@ def bench(
         seconds=seconds,
         steps=steps,
         layers=bool(layers or out),
+        recompute=recompute,
     ):
         every += times
         profiles += found

@@ -11,6 +11,7 @@ from torch import fx, nn
 
 from archspec.errors import BuildError
 from archspec.graph.graph import Graph
+from archspec.graph.recompute import Parts
 from archspec.lowering.build import lower
 from archspec.lowering.emitter import emit
 from archspec.lowering.optimize import optimized
@@ -87,13 +88,18 @@ def subject(
     dtype: torch.dtype,
     left_out: Step = NOTHING,
     name: str = "",
+    parts: Parts | None = None,
 ) -> Subject:
-    """A network with its first values, and random images. Errors: BuildError"""
-    module = lower(graph, device=device, dtype=dtype)
+    """A network with its first values, and random images; `parts` are computed again in the backward pass.
+
+    Errors: BuildError
+    """
+    module = lower(graph, device=device, dtype=dtype, parts=parts)
     used, code = graph, emit(graph, training=False).graph
     steps = list[Step]()
     if variant.startswith("optimized"):
-        made = optimized(module, graph, "inference" if run == "forward" else "training", skip=[left_out.name])
+        mode = "inference" if run == "forward" else "training"
+        made = optimized(module, graph, mode, skip=[left_out.name], parts=parts)
         module, code, used = made.network, made.code, made.graph
         steps = [Step(name, did) for name, did in made.did.items()]
     if run == "forward":

@@ -94,9 +94,9 @@ def test_without_each_step(name, mode, arguments, expected, monkeypatch):
     """Every step that did something is left out once, and no other."""
     skipped = []
 
-    def recorded(network, graph, mode, devices=(), skip=()):
+    def recorded(network, graph, mode, skip, **more):
         skipped.append((mode, *skip))
-        return optimized(network, graph, mode, devices, skip)
+        return optimized(network, graph, mode, skip=skip, **more)
 
     monkeypatch.setattr("archspec.measure.subject.optimized", recorded)
     found = CliRunner().invoke(cli, ["bench", name, "--steps", "--json", "--batch", "2", *QUICK, *arguments])
@@ -111,6 +111,19 @@ def test_without_each_step(name, mode, arguments, expected, monkeypatch):
     assert skipped == [(mode, "nothing"), *((mode, step) for step in did)]
     assert all(step["gain_quarters"][0] <= step["gain"] <= step["gain_quarters"][1] for step in one["steps"])
     assert all(len(step["seconds_without"]) == 3 for step in one["steps"])
+
+
+def test_parts_that_are_computed_again():
+    found = json.loads(
+        run("resnet-cifar", "--run", "step", "--recompute", "stage*.*", "--steps", "--batch", 8, "--json", *QUICK)
+    )
+    told = [(one["name"], one["variant"]) for one in found["networks"]]
+    again = "resnet-cifar (recomputed)"
+    assert told == [(name, one) for one in ("eager", "optimized") for name in ("resnet-cifar", again)]
+    assert all(one["median_s"] > 0 for one in found["networks"])
+    assert "add --run step" in run("lenet5", "--recompute", "conv*", status=2)
+    said = CliRunner().invoke(cli, ["bench", "lenet5", "--run", "step", "--recompute", "conf*"])
+    assert "`conf*` matches no layer" in str(said.exception) and not said.output
 
 
 def test_steps_are_tables_of_their_own():
