@@ -1,6 +1,8 @@
 """Local response normalisation across channels, several times as fast as torch's (see tests/benchmarks/lrn.py)."""
 
+import warnings
 from collections.abc import Iterator
+from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
@@ -39,7 +41,7 @@ local_response_norm.plain = plain  # type: ignore[attr-defined]
 @torch.library.custom_op("archspec::lrn", mutates_args=())
 def _norm(x: Tensor, size: int, alpha: float, beta: float, k: float, groups: int) -> Tensor:
     """An operation of its own, for torch.compile too: what it fuses of the plain form takes twice as long."""
-    if _has_kernels(x, size, groups):
+    if _has_kernels(x, size, groups) and _kernels_run(x.device):
         from archspec.ops import lrn_triton
 
         return _as(x, lrn_triton.forward(_dense(x, x), size, alpha, beta, k, groups))
@@ -53,7 +55,7 @@ def _norm(x: Tensor, size: int, alpha: float, beta: float, k: float, groups: int
 @torch.library.custom_op("archspec::lrn_gradient", mutates_args=())
 def _gradient(gradient: Tensor, x: Tensor, size: int, alpha: float, beta: float, k: float, groups: int) -> Tensor:
     """g / s^beta - 2 * alpha * beta * x * (sum of g * x / s^(beta + 1)), where s is what x is divided by."""
-    if _has_kernels(x, size, groups):
+    if _has_kernels(x, size, groups) and _kernels_run(x.device):
         from archspec.ops import lrn_triton
 
         slope = _dense(gradient, x).to(x.dtype)
@@ -109,6 +111,20 @@ def _has_kernels(x: Tensor, size: int, groups: int) -> bool:
     if not TRITON or x.device.type != "cuda" or not (x.dtype == torch.float32 or x.dtype in HALF):
         return False
     return size <= WIDEST_WINDOW and x.shape[1] <= MOST_CHANNELS * groups and x.numel() < 2**31
+
+
+@cache
+def _kernels_run(device: torch.device) -> bool:
+    """Whether Triton can compile them here: it needs a GPU that is not too old, and a C compiler."""
+    try:
+        from archspec.ops import lrn_triton
+
+        lrn_triton.forward(torch.ones(1, 1, 1, 1, device=device), 1, 1.0, 0.75, 1.0, 1)
+    except Exception as error:
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        warnings.warn(f"local response normalisation runs without Triton, slower: {reason}", stacklevel=2)
+        return False
+    return True
 
 
 def _dense(tensor: Tensor, like: Tensor) -> Tensor:

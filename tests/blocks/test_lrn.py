@@ -1,9 +1,13 @@
 """The swift form of local response normalisation against the plain one, torch's, and exact gradients."""
 
+import sys
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import nn
 
+from archspec import ops
 from archspec.ops import lrn_swift
 from archspec.ops.lrn import local_response_norm as plain
 from archspec.ops.lrn_swift import local_response_norm as swift
@@ -85,6 +89,25 @@ def test_gradients_of_gradients(settings, layout):
     x = maps(layout, shape=(2, 8, 2, 1)).requires_grad_()
     assert torch.autograd.gradcheck(lambda x: swift(x, *settings), x)
     assert torch.autograd.gradgradcheck(lambda x: swift(x, *settings), x)
+
+
+def test_without_a_compiler_for_the_kernels(monkeypatch):
+    """Then, too, something is computed, and a warning says why it is slow."""
+    x = maps()
+
+    def broken(*arguments):
+        raise RuntimeError("Failed to find C compiler\nPlease specify one")
+
+    monkeypatch.setattr(lrn_swift, "_has_kernels", lambda *arguments: True)
+    monkeypatch.setitem(sys.modules, "archspec.ops.lrn_triton", SimpleNamespace(forward=broken, backward=broken))
+    monkeypatch.setattr(ops, "lrn_triton", sys.modules["archspec.ops.lrn_triton"], raising=False)
+    lrn_swift._kernels_run.cache_clear()
+    slope = maps(seed=1)
+    with pytest.warns(UserWarning, match="without Triton, slower: Failed to find C compiler$"):
+        found = value_and_gradient(swift, x, (5, 0.3, 0.75, 1.0), slope)
+    for one, other in zip(found, value_and_gradient(plain, x, (5, 0.3, 0.75, 1.0), slope), strict=True):
+        assert torch.allclose(one, other, rtol=1e-12, atol=1e-13)
+    lrn_swift._kernels_run.cache_clear()
 
 
 def test_maps_with_gaps_and_no_images():
