@@ -155,7 +155,7 @@ def build(
     freeze: str | Iterable[str] = (),
     blocks: Blocks = (),
     optimize: str | None = None,
-    recompute: str | Iterable[str] = (),
+    recompute: str | Iterable[str] | None = (),
 ) -> nn.Module:
     """The torch module of a spec, in training mode, with its parameters initialised from `seed`.
 
@@ -169,13 +169,13 @@ def build(
     match, and of what is inside, are not trained.
     `optimize` makes a module that gives the same, faster: "inference" one that only evaluates, its norms folded into
     convolutions; "training" one with the same parameters under the same names. `recompute` are globs on paths: the
-    values inside each group that they match are not kept for the backward pass but computed again there, which takes
-    less memory and more time. See docs/speed.md.
+    values inside each group that they match are not kept for the backward pass but computed again there (activation
+    checkpointing), which takes less memory and more time. See docs/speed.md.
     Errors: SpecError, BuildError
     """
     from archspec.graph.freeze import frozen
     from archspec.graph.passes import apply
-    from archspec.graph.recompute import recomputed
+    from archspec.graph.recompute import segments_of
     from archspec.lowering.build import device_names, lower
 
     if recompute and optimize == "inference":
@@ -190,19 +190,19 @@ def build(
         whole = compile(spec, set=set, inputs=inputs, passes=passes, blocks=blocks)
     graph = _with_outputs(whole, outputs)
     untrained = frozen(graph, _texts(freeze))
-    parts = recomputed(graph, _texts(recompute))
+    segments = segments_of(graph, _texts(recompute or ()))
     loaded = None
     if weights is not None:
         from archspec.lowering.weights import put, read_weights
 
         loaded = read_weights(whole, weights, _renames(rename), _texts(allow_missing), _texts(allow_unexpected), dtype)
-    module = lower(graph, seed, device, dtype, devices, parts)
+    module = lower(graph, seed, device, dtype, devices, None if optimize else segments)
     if loaded is not None:
         put(module, loaded)
     if optimize is not None:
         from archspec.lowering.optimize import optimized
 
-        module = optimized(module, graph, optimize, device_names(graph, devices), parts=parts).network
+        module = optimized(module, graph, optimize, device_names(graph, devices), segments=segments).network
     for name, parameter in module.named_parameters():
         if name in untrained:
             parameter.requires_grad_(False)

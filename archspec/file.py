@@ -48,4 +48,5 @@ def check_writable(folder: Path) -> None:
         tempfile.TemporaryFile(dir=existing).close()
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise ArchspecError(f"{existing}: cannot be written: {reason}\n  hint: {hint}") from None
+        where = f"{folder}: cannot be written" + ("" if existing == folder.absolute() else f", nor can {existing}")
+        raise ArchspecError(f"{where}: {reason}\n  hint: {hint}") from None

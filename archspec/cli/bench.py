@@ -81,15 +81,16 @@ def bench(
     """
     import json
 
-    from archspec.graph.recompute import recomputed
+    from archspec.graph.recompute import matches, segments_of
     from archspec.views.measured import layers_table, machine_line, measured_data, names_apart, tables
 
     _check(specs, variants, layers, steps, out)
     if recompute and run != "step":
         raise click.UsageError("--recompute is about the backward pass; add --run step, found --run forward")
     graphs = [chosen.compile(spec) for spec in specs]
-    for graph in graphs:
-        recomputed(graph, recompute)  # refuses globs that match nothing
+    for glob in recompute:
+        if not any(matches(graph, glob) for graph in graphs):
+            segments_of(graphs[0], [glob])  # tells that it matches nothing
     named = dict(zip(names_apart([graph.name for graph in graphs], specs), graphs, strict=True))
 
     import torch

@@ -49,7 +49,7 @@ def build(
     from archspec.lowering.artifacts import folder_name, write_artifacts
     from archspec.lowering.build import device_names, lower
     from archspec.lowering.standalone import standalone_source
-    from archspec.lowering.verify import verify
+    from archspec.lowering.verify import agreement, verify
     from archspec.lowering.weights import put, read_weights
 
     names, where = _places(device, devices)
@@ -64,7 +64,7 @@ def build(
     trial = lower(graph, seed, devices=where) if devices else None
     found = []
     if optimize:
-        from archspec.lowering.optimize import agreement, optimized  # takes long: it imports torch's compiler
+        from archspec.lowering.optimize import optimized  # takes long: it imports torch's compiler
 
         made = optimized(module, graph, optimize)
         found = [agreement(module, made, graph)]

@@ -34,7 +34,7 @@ def execution_options(command: Any) -> Any:
             multiple=True,
             callback=_globs,
             metavar="GLOB",
-            help="Groups whose values are computed again in the backward pass: less memory, more time.",
+            help="Groups whose values are computed again in the backward pass: less memory, more time. Empty: none.",
         ),
         click.option("--optimize/--no-optimize", default=None, help="Make the network faster for training."),
         click.option("--channels-last/--no-channels-last", default=None, help="Lay maps out N x H x W x C."),

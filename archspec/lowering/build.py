@@ -8,7 +8,7 @@ import torch
 
 from archspec.errors import BuildError
 from archspec.graph.graph import Graph
-from archspec.graph.recompute import Parts
+from archspec.graph.recompute import Segments
 from archspec.lowering.initialize import initialize
 from archspec.lowering.module import Network, assemble, plan
 from archspec.spec.pause import no_collection
@@ -21,11 +21,11 @@ def lower(
     device: torch.device | str | None = None,
     dtype: torch.dtype | None = None,
     devices: Sequence[torch.device | str] = (),
-    parts: Parts | None = None,
+    segments: Segments | None = None,
 ) -> Network:
     """The module of a graph, initialised from a seed. torch's global generators are untouched.
 
-    With `devices`, each layer is on the device that its `place` counts, and values move between them. `parts` are
+    With `devices`, each layer is on the device that its `place` counts, and values move between them. `segments` are
     computed again in the backward pass.
     Errors: BuildError if the module's state differs from what its blocks declare, or memory runs out
     """
@@ -34,12 +34,12 @@ def lower(
     if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
         raise TypeError(f"`dtype` must be a floating-point type of torch, such as torch.float32, found {dtype!r}")
     names = device_names(graph, devices)
-    made = plan(graph, names, parts=parts)
+    made = plan(graph, names, segments=segments)
     try:
         with torch.inference_mode(False):
             with torch.random.fork_rng(devices=[]):
                 network = assemble(made)
-            type(network)._graph = graph
+            network._graph = graph
             _check_state(network, graph)
             initialize(network, graph, seed)
             if device is not None or dtype is not None:

@@ -1,4 +1,4 @@
-"""Convolutions take the addition and the activation behind them along, for evaluation on a CPU."""
+"""Convolutions take the addition and the activation behind them along, for evaluation."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import linecache
 import re
 import warnings
@@ -10,16 +11,16 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import torch
 from torch import nn
 
 from archspec.graph.graph import Graph
-from archspec.graph.recompute import Parts
+from archspec.graph.recompute import Segments
 from archspec.lowering.emitter import Construction, Emitter, emit
 from archspec.lowering.no_init import NoInit
-from archspec.lowering.recompute import RECOMPUTED, recomputing
+from archspec.lowering.recompute import RECOMPUTED, with_checkpoints
 
 if TYPE_CHECKING:
     from archspec.lowering.rewrite import Conversion
@@ -34,8 +35,8 @@ class Network(nn.Module):
     """
 
     _source: str
-    _graph: ClassVar[Graph | None] = None
-    """What the class was first compiled from; not there after unpickling."""
+    _graph: Graph | None = None
+    """What it was compiled from; not there after unpickling."""
     _conversion: Conversion | None = None
     """Of a network that was optimised for inference: it can only evaluate, and loads the original's weights too."""
     _optimized: tuple[str, ...] = ()
@@ -53,13 +54,40 @@ class Network(nn.Module):
             mode = False
         return super().train(mode)
 
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *arguments: Any) -> None:
-        """Where the state is that of the network before it was optimised for inference, change it first."""
-        if self._conversion is not None:
-            inside = [key for key in state_dict if key.startswith(prefix)]
-            own = {key[len(prefix) :]: state_dict.pop(key) for key in inside}
-            state_dict.update({prefix + key: value for key, value in self._conversion.converted(own).items()})
-        super()._load_from_state_dict(state_dict, prefix, *arguments)
+    def _load_from_state_dict(
+        self,
+        state_dict: dict[str, Any],
+        prefix: str,
+        local_metadata: Any,
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        """Where the state is that of the network before it was optimised for inference, change it first.
+
+        What is missing or of another shape is told by the keys of that network; what it is part of stays as it was.
+        """
+        conversion = self._conversion
+        inside = [key for key in state_dict if key.startswith(prefix)] if conversion else []
+        own = {key[len(prefix) :]: state_dict[key] for key in inside}
+        if conversion is not None and conversion.is_original(own):
+            for key in inside:
+                del state_dict[key]
+            for key in conversion.needed:
+                if key not in own:
+                    missing_keys.append(prefix + key)
+                elif (shape := tuple(own[key].shape)) != conversion.before[key]:
+                    error_msgs.append(
+                        f"size mismatch for {prefix}{key}: expected {conversion.before[key]}, found {shape}"
+                    )
+                    del own[key]
+            present = self.state_dict()
+            state = {key: present[key] for key in conversion.after} | conversion.converted(own)
+            state_dict.update({prefix + key: value for key, value in state.items()})
+        super()._load_from_state_dict(
+            state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
+        )
 
     def _repr_svg_(self) -> str | None:
         """The network drawn, as notebooks show it."""
@@ -67,8 +95,14 @@ class Network(nn.Module):
 
         return shown(self._graph) if self._graph is not None else None
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        made = revive(self._source)
+        memo |= {id(self): made, id(self._graph): self._graph}  # a graph never changes
+        made.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        return cast(Self, made)
+
     def __reduce__(self) -> Any:
-        return revive, (self._source,), self.__dict__
+        return revive, (self._source,), {name: value for name, value in self.__dict__.items() if name != "_graph"}
 
 
 class Group(nn.Module):
@@ -91,17 +125,17 @@ def plan(
     carry_out: Callable[[Emitter], None] = lambda emitter: None,
     *,
     trains: bool = True,
-    parts: Parts | None = None,
+    segments: Segments | None = None,
 ) -> Plan:
     """The source of a network's forwards, and how its modules and parameters are made.
 
     `carry_out` may change how the operations of each forward are carried out, before they are written. A network that
-    never trains has that of evaluation twice. `parts` are computed again in the backward pass.
+    never trains has that of evaluation twice. `segments` are computed again in the backward pass.
     """
     training, evaluation = emit(graph, trains, devices), emit(graph, False, devices)
     carry_out(training)
     carry_out(evaluation)
-    forward, methods = recomputing(training, parts) if parts else (training, {})
+    forward, methods = with_checkpoints(training, segments, graph) if segments else (training, {})
     imports: dict[str, str] = {}
     bodies = [
         *(_function(name, method, imports) for name, method in methods.items()),

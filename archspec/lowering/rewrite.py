@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -17,29 +17,49 @@ class Conversion:
     """How the state dict of a network becomes that of the one it was optimised to."""
 
     rewrites: tuple[Rewrite, ...]
-    before: tuple[str, ...]
+    before: Mapping[str, tuple[int, ...]]
+    """Shapes by key, in order."""
     after: tuple[str, ...]
     """Keys, in order."""
 
+    def is_original(self, state: Mapping[str, torch.Tensor]) -> bool:
+        """Whether a state dict is the original network's, by a key that the optimised one does not have."""
+        return any(key in self.before and key not in self.after for key in state)
+
+    @property
+    def needed(self) -> list[str]:
+        """The original's keys whose tensors the optimised network is made of."""
+        rewritten = {path for rewrite in self.rewrites for path in _layers_of(rewrite)}
+        after = set(self.after)
+        counted = (key for key in self.before if not key.endswith("num_batches_tracked"))
+        return [key for key in counted if key in after or _layer_of(key) in rewritten]
+
     def converted(self, state: Mapping[str, torch.Tensor]) -> State:
-        """A state dict with the original network's tensors changed to the optimised one's; other keys stay."""
-        gone = set(self.before) - set(self.after)
-        if not gone & set(state):
-            return dict(state)
-        return {key: value for key, value in rewritten(state, self.rewrites).items() if key not in gone}
+        """The original network's state dict as the optimised one's; other keys stay.
 
-
-def rewritten(state: Mapping[str, torch.Tensor], rewrites: Iterable[Rewrite]) -> State:
-    """The state dict after all records whose tensors are there; the one given is left as it is."""
-    found = dict(state)
-    for rewrite in rewrites:
-        if isinstance(rewrite, Folded):
-            own = ("weight",) if rewrite.eps is None else ("running_mean", "running_var")
-            if all(key in found for key in (f"{rewrite.layer}.weight", *(f"{rewrite.norm}.{name}" for name in own))):
+        A layer that is made of several is left out where a tensor of one of them is not there.
+        """
+        found = dict(state)
+        incomplete = {_layer_of(key) for key in self.needed if key not in state}
+        for rewrite in self.rewrites:
+            layers = _layers_of(rewrite)
+            if not incomplete.isdisjoint(layers):
+                incomplete.update(layers)
+            elif isinstance(rewrite, Folded):
                 _fold(found, rewrite)
-        elif all(f"{layer}.weight" in found for layer in rewrite.layers):
-            _merge(found, rewrite)
-    return found
+            else:
+                _merge(found, rewrite)
+        changed = {path for rewrite in self.rewrites for path in _layers_of(rewrite)} & incomplete
+        gone = set(self.before) - set(self.after)
+        return {key: value for key, value in found.items() if key not in gone and _layer_of(key) not in changed}
+
+
+def _layers_of(rewrite: Rewrite) -> tuple[str, ...]:
+    return (rewrite.layer, rewrite.norm) if isinstance(rewrite, Folded) else (*rewrite.layers, rewrite.into)
+
+
+def _layer_of(key: str) -> str:
+    return key.rpartition(".")[0]
 
 
 def _fold(state: State, record: Folded) -> None:

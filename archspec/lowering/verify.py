@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import fx, nn
@@ -16,7 +17,13 @@ from archspec.lowering.module import class_name
 from archspec.lowering.no_init import NoInit
 from archspec.ops.form import plain_forms
 
+if TYPE_CHECKING:
+    from archspec.lowering.module import Network
+    from archspec.lowering.optimize import Optimized
+
 BATCH = 2
+TOLERANCE = 1e-4
+"""How far an output may be off, as a share of its largest value."""
 
 
 def verify(trial: nn.Module, graph: Graph, source: str, device: torch.device, trains: bool = True) -> list[str]:
@@ -139,3 +146,27 @@ def _trains(trial: nn.Module, graph: Graph, inputs: list[torch.Tensor]) -> str:
             raise BuildError(f"{name} gets a gradient that is not finite on random input; see the `init` rules")
     count = sum(1 for _ in trial.parameters())
     return f"training: {text}; all {count} parameter tensors get gradients"
+
+
+def agreement(network: Network, made: Optimized, graph: Graph) -> str:
+    """How far the optimised network's outputs are off on random images, as a line. torch's random state is as before.
+
+    Errors: BuildError if it is more than rounding
+    """
+    was_training = network.training
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(0)
+        images = [torch.randn(2, *node.shape.dims) for node in graph.inputs]
+        device = next((value.device for value in network.state_dict().values()), torch.device("cpu"))
+        images = [image.to(device) for image in images]
+        wanted, found = as_tuple(network.eval()(*images)), as_tuple(made.network.eval()(*images))
+    network.train(was_training)
+    if made.network._conversion is None:
+        made.network.train(was_training)
+    each = [float((a - b).abs().max()) / (float(a.abs().max()) or 1.0) for a, b in zip(wanted, found, strict=True)]
+    worst = next((share for share in each if math.isnan(share)), max(each))
+    if not worst <= TOLERANCE:
+        raise BuildError(f"{graph.name}: the optimised network gives other outputs: {worst:.1e} of the largest apart")
+    said = f"optimised outputs are at most {worst:.1e} of the largest value off, allowed {TOLERANCE:.0e}"
+    alike = all(torch.equal(a[0], a[1]) for a in wanted)
+    return f"{said}; with these weights, they do not depend on the image, which shows little" if alike else said

@@ -8,11 +8,11 @@ from functools import partial
 import torch
 
 from archspec.graph.graph import Graph
-from archspec.graph.recompute import recomputed
+from archspec.graph.recompute import matches, segments_of
 from archspec.measure.layers import layer_times
 from archspec.measure.subject import Subject, at_batch, subject
 from archspec.measure.times import measured
-from archspec.views.measured import NOTHING, Profile, Times
+from archspec.views.measured import Profile, Times
 
 
 def benchmark(
@@ -32,21 +32,21 @@ def benchmark(
     """The times of networks, by the names they are to have, for each batch size; with `layers`, their profiles too.
 
     With `steps`, those that are optimised are also run without each of their steps; with `recompute`, globs on groups,
-    all also with these computed again in the backward pass. All are built before anything is timed, and but once.
-    Errors: SpecError if a glob matches nothing; BuildError
+    those that have some also with these computed again in the backward pass. All are built before anything is timed,
+    and but once.
+    Errors: BuildError
     """
     subjects: list[Subject] = []
     for name, graph in graphs.items():
-        parts = recomputed(graph, recompute)
+        segments = segments_of(graph, [glob for glob in recompute if matches(graph, glob)])
         for variant in dict.fromkeys(variants):
             build = partial(subject, graph, variant, run, batches[0], device, dtype)
             whole = build(name=name)
             subjects.append(whole)
             subjects += [build(name=name, left_out=step) for step in (whole.steps if steps else ())]
-            subjects += [build(name=f"{name} (recomputed)", parts=parts)] if parts else []
+            subjects += [build(name=name, segments=segments)] if segments else []
     for batch in batches:
         subjects = at_batch(subjects, batch)
         times = measured(subjects, rounds, seconds)
-        whole_ones = [one for one in subjects if one.name in graphs and one.left_out == NOTHING]
-        shown = [one for one in whole_ones if layers and one.call is None]
+        shown = [one for one in subjects if layers and not (one.call or one.left_out or one.recomputed)]
         yield times, [Profile(one.name, one.variant, batch, tuple(layer_times(one))) for one in shown]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import resource
+import mmap
 import sys
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def peak_memory(one: Subject) -> int | None:
         reset.write_text("5")  # forget the peak so far
     except (OSError, AttributeError):
         return None
-    before = resource.getpagesize() * int(Path("/proc/self/statm").read_text().split()[1])
+    before = mmap.PAGESIZE * int(Path("/proc/self/statm").read_text().split()[1])
     one()
     peak = next(int(line.split()[1]) * 1024 for line in status.read_text().splitlines() if line.startswith("VmHWM"))
     one.module.zero_grad(set_to_none=True)

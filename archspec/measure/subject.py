@@ -11,11 +11,11 @@ from torch import fx, nn
 
 from archspec.errors import BuildError
 from archspec.graph.graph import Graph
-from archspec.graph.recompute import Parts
+from archspec.graph.recompute import Segments
 from archspec.lowering.build import lower
 from archspec.lowering.emitter import emit
 from archspec.lowering.optimize import optimized
-from archspec.views.measured import NOTHING, Step
+from archspec.views.measured import Step
 
 
 @dataclass
@@ -39,8 +39,10 @@ class Subject:
     """Compiled, if it is."""
     steps: tuple[Step, ...] = ()
     """Of `optimize`, those that did something."""
-    left_out: Step = NOTHING
+    left_out: Step | None = None
     """The one step that was not made."""
+    recomputed: bool = False
+    """Whether segments are computed again in the backward pass."""
 
     @property
     def batch(self) -> int:
@@ -86,20 +88,20 @@ def subject(
     batch: int,
     device: torch.device,
     dtype: torch.dtype,
-    left_out: Step = NOTHING,
+    left_out: Step | None = None,
     name: str = "",
-    parts: Parts | None = None,
+    segments: Segments | None = None,
 ) -> Subject:
-    """A network with its first values, and random images; `parts` are computed again in the backward pass.
+    """A network with its first values, and random images; `segments` are computed again in the backward pass.
 
     Errors: BuildError
     """
-    module = lower(graph, device=device, dtype=dtype, parts=parts)
+    module = lower(graph, device=device, dtype=dtype, segments=None if "optimized" in variant else segments)
     used, code = graph, emit(graph, training=False).graph
     steps = list[Step]()
     if variant.startswith("optimized"):
         mode = "inference" if run == "forward" else "training"
-        made = optimized(module, graph, mode, skip=[left_out.name], parts=parts)
+        made = optimized(module, graph, mode, skip=[left_out.name] if left_out else (), segments=segments)
         module, code, used = made.network, made.code, made.graph
         steps = [Step(name, did) for name, did in made.did.items()]
     if run == "forward":
@@ -108,7 +110,20 @@ def subject(
         raise BuildError(f"{graph.name} has no parameters, so there is no training step to time")
     images = _images(graph, batch, device, dtype)
     call = _call(module, variant)
-    return Subject(name or graph.name, variant, used, module, images, run, device, code, call, tuple(steps), left_out)
+    return Subject(
+        name or graph.name,
+        variant,
+        used,
+        module,
+        images,
+        run,
+        device,
+        code,
+        call,
+        steps=tuple(steps),
+        left_out=left_out,
+        recomputed=bool(segments),
+    )
 
 
 def _images(graph: Graph, batch: int, device: torch.device, dtype: torch.dtype) -> list[torch.Tensor]:

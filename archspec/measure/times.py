@@ -27,7 +27,7 @@ def measured(subjects: Sequence[Subject], rounds: int | None, seconds: float) ->
         for k in _order(len(subjects), len(taken[0])):
             taken[k].append(timed(subjects[k], subjects[k].device))
     return [
-        Times(one.name, one.variant, tuple(found), one.batch, one.flops, peak_memory(one), one.left_out)
+        Times(one.name, one.variant, tuple(found), one.batch, one.flops, peak_memory(one), one.left_out, one.recomputed)
         for one, found in zip(subjects, taken, strict=True)
     ]
 

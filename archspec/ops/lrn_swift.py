@@ -16,7 +16,7 @@ AT_ONCE = 2**18
 """Numbers that are worked on at once on a CPU: what it writes is still near when it is read again."""
 HALF = (torch.float16, torch.bfloat16)
 TRITON = find_spec("triton") is not None
-WIDEST_WINDOW, MOST_CHANNELS = 17, 4096
+WIDEST_WINDOW, MOST_CHANNELS = 17, 2048
 """That `lrn_triton` takes: its programs grow with both."""
 Settings = tuple[int, float, float, float, int]
 """`size`, `alpha`, `beta`, `k` and `groups`."""
@@ -41,7 +41,7 @@ local_response_norm.plain = plain  # type: ignore[attr-defined]
 @torch.library.custom_op("archspec::lrn", mutates_args=())
 def _norm(x: Tensor, size: int, alpha: float, beta: float, k: float, groups: int) -> Tensor:
     """An operation of its own, for torch.compile too: what it fuses of the plain form takes twice as long."""
-    if _has_kernels(x, size, groups) and _kernels_run(x.device):
+    if _has_kernels(x, size, groups) and (torch.cuda.is_current_stream_capturing() or _kernels_run(x.device)):
         from archspec.ops import lrn_triton
 
         return _as(x, lrn_triton.forward(_dense(x, x), size, alpha, beta, k, groups))
@@ -55,7 +55,7 @@ def _norm(x: Tensor, size: int, alpha: float, beta: float, k: float, groups: int
 @torch.library.custom_op("archspec::lrn_gradient", mutates_args=())
 def _gradient(gradient: Tensor, x: Tensor, size: int, alpha: float, beta: float, k: float, groups: int) -> Tensor:
     """g / s^beta - 2 * alpha * beta * x * (sum of g * x / s^(beta + 1)), where s is what x is divided by."""
-    if _has_kernels(x, size, groups) and _kernels_run(x.device):
+    if _has_kernels(x, size, groups) and (torch.cuda.is_current_stream_capturing() or _kernels_run(x.device)):
         from archspec.ops import lrn_triton
 
         slope = _dense(gradient, x).to(x.dtype)
@@ -119,7 +119,11 @@ def _kernels_run(device: torch.device) -> bool:
     try:
         from archspec.ops import lrn_triton
 
-        lrn_triton.forward(torch.ones(1, 1, 1, 1, device=device), 1, 1.0, 0.75, 1.0, 1)
+        for layout in (torch.contiguous_format, torch.channels_last):
+            x = torch.ones(1, 2, 2, 2, device=device).to(memory_format=layout)
+            lrn_triton.backward(lrn_triton.forward(x, 1, 1.0, 0.75, 1.0, 1), x, 1, 1.0, 0.75, 1.0, 1)
+    except (torch.OutOfMemoryError, torch.AcceleratorError):  # not Triton's fault
+        raise
     except Exception as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         warnings.warn(f"local response normalisation runs without Triton, slower: {reason}", stacklevel=2)

@@ -33,15 +33,16 @@ def _launch(rows, places, tensors, size, alpha, beta, k, groups):
     own = channels // groups
     settings = float(alpha), float(beta), float(k)
     with torch.cuda.device(tensors[0].device):
-        if tensors[0].is_contiguous():
+        if tensors[-1].is_contiguous():
             total, chunk, block = images * groups * height * width, 32, 128
-            grid = triton.cdiv(own, chunk), triton.cdiv(total, block)
+            grid = triton.cdiv(own, chunk) * triton.cdiv(total, block)
             named = {"BETA": float(beta), "SIZE": size, "CHUNK": chunk, "BLOCK": block}
-            places[grid](*tensors, total, height * width, own, *settings, **named)
+            places[(grid,)](*tensors, total, height * width, own, *settings, **named)
         else:
             total, wide = images * height * width, triton.next_power_of_2(own)
             block = max(1, 512 // wide)
-            named = {"BETA": float(beta), "SIZE": size, "WIDE": wide, "BLOCK": block}
+            warps = min(4, block)  # no more than rows: then no row is shared among warps
+            named = {"BETA": float(beta), "SIZE": size, "WIDE": wide, "BLOCK": block, "num_warps": warps}
             rows[triton.cdiv(total, block), groups](*tensors, total, own, channels, *settings, **named)
 
 
@@ -80,10 +81,11 @@ def _forward_of_places(
     BETA: tl.constexpr, SIZE: tl.constexpr, CHUNK: tl.constexpr, BLOCK: tl.constexpr,
 ):  # fmt: skip
     before: tl.constexpr = SIZE // 2
-    place = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    chunks = tl.cdiv(channels, CHUNK)
+    place = tl.program_id(0) // chunks * BLOCK + tl.arange(0, BLOCK)
     inside = place < total
     at = (place // places).to(tl.int64) * channels * places + place % places
-    first = tl.program_id(0) * CHUNK
+    first = tl.program_id(0) % chunks * CHUNK  # chunks of one place beside each other: they read each other's edges
     xs = ()
     for j in tl.static_range(CHUNK + SIZE - 1):  # all that is read is asked for at once
         xs = xs + (_channel(x, at, first - before + j, inside, places, channels),)
@@ -100,10 +102,11 @@ def _backward_of_places(
 ):  # fmt: skip
     before: tl.constexpr = SIZE // 2
     after: tl.constexpr = SIZE - 1 - before
-    place = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    chunks = tl.cdiv(channels, CHUNK)
+    place = tl.program_id(0) // chunks * BLOCK + tl.arange(0, BLOCK)
     inside = place < total
     at = (place // places).to(tl.int64) * channels * places + place % places
-    first = tl.program_id(0) * CHUNK
+    first = tl.program_id(0) % chunks * CHUNK  # chunks of one place beside each other: they read each other's edges
     xs, slopes, kept, terms = (), (), (), ()
     for j in tl.static_range(CHUNK + 2 * (SIZE - 1)):
         xs = xs + (_channel(x, at, first - (SIZE - 1) + j, inside, places, channels),)

@@ -134,7 +134,12 @@ class PackedConv2d(nn.Conv2d):
             return False
         if torch.is_autocast_enabled("cuda") or self._needs_gradients(x, other) or not x.numel():
             return False
-        if x.dtype not in CUDNN_TYPES or self.weight.dtype != x.dtype or not CUDNN:
+        if x.dtype not in CUDNN_TYPES or self.weight.dtype != x.dtype or not CUDNN or self.groups != 1:
+            return False
+        if other is not None and other.dtype != x.dtype:
+            return False
+        places = x.shape[0] * x.shape[2] * x.shape[3]
+        if places * max(self.in_channels, self.out_channels) >= 2**31:  # torch would divide the batch
             return False
         return torch.compiler.is_compiling() or torch.backends.cudnn.enabled
 

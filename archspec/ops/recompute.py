@@ -1,41 +1,55 @@
-"""Part of a network whose values are computed again in the backward pass instead of kept for it."""
+"""Activation checkpointing: values that are computed again in the backward pass instead of kept for it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any
 
 import torch
 from torch.utils.checkpoint import checkpoint
 
+from archspec.ops.form import is_exporting, plain_forms, wishes_plain
 
-def recompute(function: Any, norms: tuple[str, ...], *values: torch.Tensor) -> Any:
-    """function(*values), a method of a module, of which the backward pass needs but the values.
 
-    `norms` are the paths of its batch norms: their running statistics move once. Dropout draws the same twice.
+def recompute(function: Any, stateful: tuple[str, ...], *values: torch.Tensor) -> Any:
+    """function(*values), a method of a module, by torch.utils.checkpoint: the backward pass keeps but the values.
+
+    `stateful` are the paths of modules with buffers, such as batch norm: these move once. Dropout draws the same twice.
     Source: Chen et al. 2016, Training Deep Nets with Sublinear Memory Cost
     """
-    if not torch.is_grad_enabled() or torch.jit.is_tracing():  # type: ignore
+    if not torch.is_grad_enabled() or torch.jit.is_tracing() or is_exporting():  # type: ignore
         return function(*values)
     if torch.compiler.is_compiling():  # it keeps apart by itself what is computed and what is changed
         return checkpoint(function, *values, use_reentrant=False)
 
-    def contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-        return nullcontext(), _statistics_at_rest(function.__self__, norms)
+    def contexts() -> tuple[AbstractContextManager[Any], AbstractContextManager[Any]]:
+        inside = [one for path in stateful for one in function.__self__.get_submodule(path).modules()]
+        return nullcontext(), _Again(inside)
 
     return checkpoint(function, *values, use_reentrant=False, context_fn=contexts)
 
 
-@contextmanager
-def _statistics_at_rest(module: torch.nn.Module, norms: tuple[str, ...]) -> Iterator[None]:
-    """While it lasts, copies of running statistics move in the place of the true ones."""
-    buffers = [module.get_submodule(path)._buffers for path in norms]
-    true = [dict(one) for one in buffers]
-    for one in buffers:
-        one.update({name: value.clone() for name, value in one.items() if value is not None})
-    try:
-        yield
-    finally:
-        for one, before in zip(buffers, true, strict=True):
-            one.update(before)
+class _Again(AbstractContextManager[None]):
+    """A pass after the first, of which there may be several.
+
+    While it lasts, modules are in the mode of the first, and copies of their buffers move in place of the true ones.
+    """
+
+    def __init__(self, modules: list[torch.nn.Module]) -> None:
+        self.modules = modules
+        self.modes = [one.training for one in modules]
+        self.plain = wishes_plain()  # the backward pass of a GPU has a thread of its own, which would not know
+        self.stack = ExitStack()
+
+    def __enter__(self) -> None:
+        if self.plain:
+            self.stack.enter_context(plain_forms())
+        for module, mode in zip(self.modules, self.modes, strict=True):
+            before, buffers = module.training, dict(module._buffers)
+            self.stack.callback(setattr, module, "training", before)
+            self.stack.callback(module._buffers.update, buffers)
+            module.training = mode
+            module._buffers.update({name: value.clone() for name, value in buffers.items() if value is not None})
+
+    def __exit__(self, *error: object) -> None:
+        self.stack.close()

@@ -37,10 +37,6 @@ class Step:
     did: str
 
 
-NOTHING = Step("nothing", "")
-"""What is left out of a network as it is."""
-
-
 @dataclass(frozen=True, slots=True)
 class Times:
     """One network, as it was run."""
@@ -56,8 +52,10 @@ class Times:
     """Of one run."""
     memory: int | None
     """Bytes at the most beside what was there before the run; None where it cannot be measured."""
-    left_out: Step = NOTHING
+    left_out: Step | None = None
     """The one step of `optimize` that was not made."""
+    recomputed: bool = False
+    """Whether segments were computed again in the backward pass."""
 
     @property
     def median(self) -> float:
@@ -150,7 +148,7 @@ def times_table(times: Sequence[Times], machine: Machine, run: str) -> str:
         rate = one.flops / one.median
         rows.append(
             (
-                f"{one.name} {one.variant}",
+                f"{one.name} {one.variant}{', recomputed' if one.recomputed else ''}",
                 _digits(one.median * 1e3),
                 _milliseconds(one.spread),
                 f"{one.batch / one.median:,.1f}",
@@ -169,7 +167,7 @@ def without_steps(times: Sequence[Times]) -> list[tuple[Times, list[Times]]]:
     """Each optimised network, with what it took without each of its steps."""
     found: dict[tuple[str, str, int], list[Times]] = {}
     for one in times:
-        if one.variant.startswith("optimized"):
+        if one.variant.startswith("optimized") and not one.recomputed:
             found.setdefault((one.name, one.variant, one.batch), []).append(one)
     return [(whole, without) for whole, *without in found.values()]
 
@@ -184,13 +182,13 @@ def steps_table(whole: Times, without: Sequence[Times]) -> str:
         low, high = whole.gain_spread_on(one)
         rows.append(
             (
-                one.left_out.name,
+                one.left_out.name if one.left_out else "nothing",
                 _digits(one.median * 1e3),
                 _milliseconds(one.spread),
                 "" if one is whole else f"{whole.gain_on(one):.2f} x",
                 "" if one is whole else f"{low:.2f} to {high:.2f}",
                 _mebibytes(one.memory),
-                one.left_out.did,
+                one.left_out.did if one.left_out else "",
             )
         )
     return "\n".join([title, *aligned(rows, right=tuple(range(1, 6)))])
@@ -223,7 +221,7 @@ def layers_table(layers: Sequence[LayerTime], machine: Machine, title: str) -> s
 
 def _whole(times: Sequence[Times]) -> list[Times]:
     """Those that no step was left out of."""
-    return [one for one in times if one.left_out == NOTHING]
+    return [one for one in times if one.left_out is None]
 
 
 def _milliseconds(spread: tuple[float, float]) -> str:
@@ -265,6 +263,7 @@ def measured_data(
             {
                 "name": one.name,
                 "variant": one.variant,
+                "recomputed": one.recomputed,
                 "batch": one.batch,
                 "median_s": one.median,
                 "quarters_s": list(one.spread),
@@ -293,6 +292,7 @@ def measured_data(
                         "peak_bytes_without": one.memory,
                     }
                     for one in without
+                    if one.left_out
                 ],
             }
             for whole, without in (without_steps(times) if steps else [])

@@ -99,6 +99,7 @@ def test_without_a_compiler_for_the_kernels(monkeypatch):
         raise RuntimeError("Failed to find C compiler\nPlease specify one")
 
     monkeypatch.setattr(lrn_swift, "_has_kernels", lambda *arguments: True)
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
     monkeypatch.setitem(sys.modules, "archspec.ops.lrn_triton", SimpleNamespace(forward=broken, backward=broken))
     monkeypatch.setattr(ops, "lrn_triton", sys.modules["archspec.ops.lrn_triton"], raising=False)
     lrn_swift._kernels_run.cache_clear()

@@ -19,7 +19,6 @@ from archspec.measure.times import measured
 from archspec.spec.writer import write
 from archspec.views.expanded import expanded
 from archspec.views.measured import (
-    NOTHING,
     RUNS,
     VARIANTS,
     LayerTime,
@@ -108,7 +107,7 @@ def test_without_each_step(name, mode, arguments, expected, monkeypatch):
     graph = archspec.compile(name)
     did = optimized(archspec.build(graph), graph, mode).did
     assert {step["name"]: step["did"] for step in one["steps"]} == did and set(expected) <= set(did)
-    assert skipped == [(mode, "nothing"), *((mode, step) for step in did)]
+    assert skipped == [(mode,), *((mode, step) for step in did)]
     assert all(step["gain_quarters"][0] <= step["gain"] <= step["gain_quarters"][1] for step in one["steps"])
     assert all(len(step["seconds_without"]) == 3 for step in one["steps"])
 
@@ -117,13 +116,13 @@ def test_parts_that_are_computed_again():
     found = json.loads(
         run("resnet-cifar", "--run", "step", "--recompute", "stage*.*", "--steps", "--batch", 8, "--json", *QUICK)
     )
-    told = [(one["name"], one["variant"]) for one in found["networks"]]
-    again = "resnet-cifar (recomputed)"
-    assert told == [(name, one) for one in ("eager", "optimized") for name in ("resnet-cifar", again)]
+    told = [(one["name"], one["variant"], one["recomputed"]) for one in found["networks"]]
+    assert told == [("resnet-cifar", one, again) for one in ("eager", "optimized") for again in (False, True)]
+    assert [one["variant"] for one in found["steps"]] == ["optimized"] and len(found["steps"][0]["steps"]) == 2
     assert all(one["median_s"] > 0 for one in found["networks"])
     assert "add --run step" in run("lenet5", "--recompute", "conv*", status=2)
     said = CliRunner().invoke(cli, ["bench", "lenet5", "--run", "step", "--recompute", "conf*"])
-    assert "`conf*` matches no layer" in str(said.exception) and not said.output
+    assert "`conf*` matches no layer of lenet5" in str(said.exception) and not said.output
 
 
 def test_steps_are_tables_of_their_own():
@@ -247,7 +246,8 @@ def test_rounds_are_taken_in_turn():
     order = []
 
     class Fake:
-        batch, flops, device, name, variant, left_out = 1, 1.0, CPU, "x", "eager", NOTHING
+        batch, flops, device, name, variant, left_out = 1, 1.0, CPU, "x", "eager", None
+        recomputed = False
         module = torch.nn.Identity()
 
         def __init__(self, number):

@@ -12,9 +12,9 @@ from archspec.block import Primitive
 from archspec.errors import BuildError
 from archspec.graph.optimize import MODES
 from archspec.lowering.emitter import emit
-from archspec.lowering.optimize import agreement, optimized, step_names
+from archspec.lowering.optimize import optimized, step_names
 from archspec.lowering.standalone import standalone_source
-from archspec.lowering.verify import standalone_module
+from archspec.lowering.verify import agreement, standalone_module
 from archspec.ops.form import plain_forms
 from archspec.ops.packed_conv2d import ACTIVATIONS, PackedConv2d
 from archspec.spec.shelves import zoo_names
@@ -361,6 +361,45 @@ def test_packed_convolution_follows_other_parameters_at_the_same_address():
         module.weight.mul_(3)
         expected = F.relu(F.conv2d(x, module.weight, module.bias, padding=1))
         torch.testing.assert_close(module(x), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [["bn1.running_mean"], ["bn1.weight"], ["conv1.weight", "fc.bias"], ["bn1.weight", "bn2.running_var"]],
+    ids=str,
+)
+def test_an_incomplete_state_is_refused_and_leaves_its_layers_as_they_were(gone):
+    text = """
+archspec: 1
+name: net
+inputs: {image: [3, 8, 8]}
+layers:
+  conv1: {op: conv2d, out_channels: 4, kernel_size: 3}
+  bn1: batch_norm2d
+  conv2: {op: conv2d, from: image, out_channels: 4, kernel_size: 3, bias: false}
+  bn2: batch_norm2d
+  sum: {op: add, from: [bn1, bn2]}
+  pool: global_avg_pool2d
+  fc: {op: linear, out_features: 3}
+outputs: {y: fc}
+"""
+    graph, module = lively(archspec.compile(archspec.load(text=text)))
+    made = archspec.build(graph, optimize="inference", seed=3)
+    before = {key: value.clone() for key, value in made.state_dict().items()}
+    state = {key: value for key, value in module.state_dict().items() if key not in gone}
+    with pytest.raises(RuntimeError) as told:
+        made.load_state_dict(state)
+    assert all(f'"{key}"' in str(told.value) for key in gone)
+    assert made.load_state_dict(state, strict=False).missing_keys == [key for key in module.state_dict() if key in gone]
+    whole = optimized(module, graph, "inference").network.state_dict()
+    assert len(whole) == 4, "both convolutions, with their norms, are one"
+    for key, value in made.state_dict().items():
+        loaded = key.startswith("fc.") and key not in gone
+        assert torch.equal(value, whole[key] if loaded else before[key]), key
+    made.load_state_dict(module.state_dict())
+    assert all(torch.equal(value, whole[key]) for key, value in made.state_dict().items())
+    with pytest.raises(RuntimeError, match=r"size mismatch for bn1.weight: expected \(4,\), found \(5,\)"):
+        made.load_state_dict({**module.state_dict(), "bn1.weight": torch.ones(5)})
 
 
 def test_a_compiled_network_follows_a_loaded_state():

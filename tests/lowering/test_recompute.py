@@ -8,6 +8,7 @@ import torch
 
 import archspec
 from archspec.errors import SpecError
+from archspec.ops.form import plain_forms
 
 SPEC = """
 archspec: 1
@@ -129,6 +130,8 @@ def test_compiled(graph):
     gradients = [parameter.grad for parameter in found.parameters()]
     for a, b in zip(wanted[2:], [*gradients, *found.buffers()], strict=True):
         assert torch.allclose(a.float(), b.float(), rtol=1e-4, atol=1e-5)
+    whole = torch.compile(archspec.build(still), fullgraph=True, dynamic=False)
+    assert kept(compiled, x) < kept(whole, x)
 
 
 def test_compiled_dropout_is_drawn_once():
@@ -147,12 +150,48 @@ def test_compiled_dropout_is_drawn_once():
 
 
 def test_exported_without_it(graph):
-    module = archspec.build(graph, recompute="*").eval()
+    module = archspec.build(graph, recompute="*")
     assert "checkpoint" not in str(torch.export.export(module, (image(graph),)).graph)
 
 
+def test_modules_with_buffers_of_their_own_move_them_once():
+    text = SPEC.replace("bn: batch_norm2d", "bn: {op: instance_norm2d, affine: true, track_running_stats: true}")
+    other = archspec.compile(archspec.load(text=text))
+    assert alike(*(step(archspec.build(other, recompute=r), image(other)) for r in ((), "*")))
+
+
+def test_the_backward_pass_may_come_again_and_after_a_change_of_mode(graph):
+    found = []
+    for recompute in (), ["one", "two"]:
+        module = archspec.build(graph, recompute=recompute)
+        torch.manual_seed(3)
+        total = sum(output.square().sum() for output in module(image(graph)))
+        parameters = list(module.parameters())
+        once = torch.autograd.grad(total, parameters, retain_graph=True)
+        module.eval()
+        twice = torch.autograd.grad(total, parameters)
+        assert not module.two.bn.training
+        found.append([*once, *twice, *module.buffers()])
+    assert alike(*found)
+
+
+def test_plain_forms_are_asked_for_in_the_backward_pass_too():
+    """Which on a GPU has a thread of its own."""
+    norm = "{op: lrn, size: 5, alpha: 0.1, beta: 0.6, k: 1, divide_by_size: false, groups: 1}"
+    text = (
+        f"archspec: 1\nname: n\ninputs: {{x: [8, 4, 4]}}\nlayers: {{norm: {norm}, relu: relu}}\noutputs: {{y: relu}}\n"
+    )
+    module = archspec.build(archspec.compile(archspec.load(text=text)), recompute="*")
+    x = torch.randn(2, 8, 4, 4, requires_grad=True)
+    with plain_forms():
+        y = module(x).sum()
+    with torch.autograd.profiler.profile() as told:
+        y.backward()
+    assert not any(one.key.startswith("archspec::") for one in told.key_averages())
+
+
 def test_what_is_no_part(graph):
-    with pytest.raises(SpecError, match=r"recompute: `ones` matches no layer\n.*one"):
+    with pytest.raises(SpecError, match=r"recompute: `ones` matches no layer of net\n.*one"):
         archspec.build(graph, recompute="ones")
     with pytest.raises(TypeError, match="about the backward pass"):
         archspec.build(graph, recompute="one", optimize="inference")
