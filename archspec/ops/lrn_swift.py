@@ -16,7 +16,7 @@ AT_ONCE = 2**18
 """Numbers that are worked on at once on a CPU: what it writes is still near when it is read again."""
 HALF = (torch.float16, torch.bfloat16)
 TRITON = find_spec("triton") is not None
-WIDEST_WINDOW, MOST_CHANNELS = 17, 2048
+WIDEST_WINDOW, MOST_CHANNELS = 17, 512
 """That `lrn_triton` takes: its programs grow with both."""
 Settings = tuple[int, float, float, float, int]
 """`size`, `alpha`, `beta`, `k` and `groups`."""

@@ -57,7 +57,7 @@ def graphed(function: Callable[[], object]) -> Callable[[], object]:
     with torch.cuda.stream(stream):
         for _ in range(3):
             function()
-    torch.cuda.current_stream().wait_stream(stream)
+    torch.cuda.synchronize()  # a fault is told here, not by whoever comes next
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         function()
