@@ -16,7 +16,7 @@ shapes. A number as a name is a place in a list, not a name: it counts next to n
 4. In each gap that the chain leaves, layers of one op with at least half of their fields in common are matched, again
    by the heaviest chain; large gaps are left alone.
 5. A pair of different names stays only if some layer it reads, or is read by, is matched alike: two ReLUs of
-   unrelated places are not one renamed layer.
+   unrelated places are not one renamed layer. Then gaps are filled by such pairs, from their edges inwards.
 6. What is left is matched out of order: by name and op; then by content, where both read matched layers.
    These have moved.
 
@@ -29,6 +29,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -44,6 +45,8 @@ CANDIDATES = 200_000
 """About how many layers times ranks on one side of their own are candidates."""
 LARGEST_GAP = 40_000
 """Pairs in a gap that are still compared one by one."""
+ROUNDS = 100
+"""Times that gaps are filled from their edges inwards, at the most."""
 
 Pair = tuple[int, int]
 Row = Sequence[tuple[int, int]]
@@ -173,8 +176,12 @@ def _match_layers(a: _Side, b: _Side) -> tuple[list[Pair], set[Pair]]:
     chain += _fill(a, b, chain, lambda i, j: True)
     partner = dict(chain)
     chain = [pair for pair in sorted(chain) if _is_supported(a, b, *pair, partner)]
-    partner = dict(chain)
-    chain = sorted(chain + _fill(a, b, chain, lambda i, j: _is_supported(a, b, i, j, partner)))
+    for _ in range(ROUNDS):  # what is matched beside a matched layer speaks for the layer beside it
+        partner = dict(chain)
+        more = _fill(a, b, chain, partial(_is_supported, a, b, partner=partner))
+        chain = sorted(chain + more)
+        if not more:
+            break
     found = sorted(chain + _moves(a, b, dict(chain)))
     return found, _moved(found)
 

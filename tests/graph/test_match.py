@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import archspec
@@ -130,6 +130,7 @@ def test_removing_one_layer_and_renaming_the_others_is_one_layer_less(ops, data)
 
 
 @given(chains, chains, chains)
+@example(["relu"], ["relu", "batch_norm2d", "batch_norm2d", "tanh", "tanh"], ["batch_norm2d", "tanh", "tanh"])
 def test_an_insertion_between_two_chains_is_all_there_is(front, between, back):
     a = chain(front + back)
     b = chain(front + between + back, "m")
