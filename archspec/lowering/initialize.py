@@ -11,8 +11,8 @@ from archspec.graph.graph import Graph
 from archspec.graph.init_rules import initializer_of
 from archspec.initializers import Initializer
 
-LARGE = 1 << 17
-"""Elements from which drawing a parameter takes longer than handing it to another thread."""
+LARGE, MANY = 1 << 17, 1 << 22
+"""Elements of a parameter, and of all such, from which other threads are worth their start."""
 
 
 def generator_for(seed: int, key: str) -> torch.Generator:
@@ -36,12 +36,14 @@ def initialize(module: torch.nn.Module, graph: Graph, seed: int) -> None:
     ]
     jobs.sort(key=lambda job: -job[0].numel())
     large = [job for job in jobs if job[0].numel() >= LARGE]
+    if sum(job[0].numel() for job in large) < MANY:
+        large = []
 
     def draw(job: tuple[torch.nn.Parameter, str, Initializer]) -> None:
         parameter, key, initializer = job
         _draw(parameter, initializer, generator_for(seed, key))
 
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor() as pool:  # which starts no thread before there is work for one
         drawing = pool.map(draw, large)
         for job in jobs[len(large) :]:
             draw(job)
