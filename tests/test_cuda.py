@@ -10,20 +10,10 @@ import archspec
 from archspec.cli.app import cli
 from archspec.ops.lrn import local_response_norm as plain
 from archspec.ops.lrn_swift import local_response_norm as swift
+from tests.lrn import LAYOUTS, SETTINGS, value_and_gradient
 from tests.train.small import write_small
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU")
-
-LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
-SETTINGS = [
-    (5, 1e-4, 0.75, 2.0, 1),
-    (5, 0.3, 0.75, 1.0, 2),
-    (1, 0.5, 0.75, 1.0, 1),
-    (3, 0.5, 0.5, 1.0, 4),
-    (7, 0.2, 1.0, 1.5, 1),
-    (9, 0.2, 0.6, 1.5, 2),
-    (4, 0.3, 0.75, 1.5, 2),
-]
 
 
 @pytest.fixture(autouse=True)
@@ -51,13 +41,6 @@ def first(outputs):
 
 
 # Local response normalisation.
-
-
-def value_and_gradient(norm, x, settings, slope):
-    x = x.detach().clone(memory_format=torch.preserve_format).requires_grad_()
-    y = norm(x, *settings)
-    (gradient,) = torch.autograd.grad(y, x, slope)
-    return y.detach(), gradient
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)

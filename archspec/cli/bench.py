@@ -81,16 +81,12 @@ def bench(
     """
     import json
 
-    from archspec.graph.recompute import matches, segments_of
+    from archspec.graph.recompute import refuse_unmatched
     from archspec.views.measured import layers_table, machine_line, measured_data, names_apart, tables
 
-    _check(specs, variants, layers, steps, out)
-    if recompute and run != "step":
-        raise click.UsageError("--recompute is about the backward pass; add --run step, found --run forward")
+    _check(specs, run, variants, layers, steps, recompute, out)
     graphs = [chosen.compile(spec) for spec in specs]
-    for glob in recompute:
-        if not any(matches(graph, glob) for graph in graphs):
-            segments_of(graphs[0], [glob])  # tells that it matches nothing
+    refuse_unmatched(graphs, recompute)
     named = dict(zip(names_apart([graph.name for graph in graphs], specs), graphs, strict=True))
 
     import torch
@@ -134,7 +130,15 @@ def bench(
         click.echo(f"wrote {out}", err=as_json)
 
 
-def _check(specs: tuple[str, ...], variants: tuple[str, ...], layers: bool, steps: bool, out: str | None) -> None:
+def _check(
+    specs: tuple[str, ...],
+    run: str,
+    variants: tuple[str, ...],
+    layers: bool,
+    steps: bool,
+    recompute: tuple[str, ...],
+    out: str | None,
+) -> None:
     """Refuse what does not go together, before anything takes time. Errors: click.UsageError; ArchspecError"""
     from pathlib import Path
 
@@ -142,6 +146,8 @@ def _check(specs: tuple[str, ...], variants: tuple[str, ...], layers: bool, step
 
     if specs.count("-") > 1:
         raise click.UsageError("standard input can be read once")
+    if recompute and run != "step":
+        raise click.UsageError("--recompute is about the backward pass; add --run step, found --run forward")
     if (out or layers) and all(one.endswith("compiled") for one in variants):
         raise click.UsageError("a compiled network has no layers to show; add --as eager or --as optimized")
     if steps and not any(one.startswith("optimized") for one in variants):

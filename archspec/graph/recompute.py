@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from archspec.errors import Problem, SpecError, did_you_mean
 from archspec.graph.graph import Graph
@@ -17,22 +17,26 @@ def segments_of(graph: Graph, globs: Iterable[str]) -> Segments:
 
     Errors: SpecError if a glob matches nothing
     """
-    segments, problems = Segments(), []
     globs = list(globs)
-    names = [node.name for node in graph.layers]
+    refuse_unmatched([graph], globs)
+    segments = Segments()
+    for node in graph.layers:
+        outermost = next((path for path in around(node.name) if any(covers(glob, path) for glob in globs)), "")
+        if outermost:
+            segments.setdefault(outermost, set()).add(node.name)
+    return segments
+
+
+def refuse_unmatched(graphs: Sequence[Graph], globs: Iterable[str]) -> None:
+    """Errors: SpecError if a glob matches nothing in any of the graphs"""
+    problems = []
     for glob in globs:
-        if not matches(graph, glob):
-            hint = did_you_mean(glob, [outer for name in names for outer in around(name)])
-            problems.append(
-                Problem("unknown-layer", f"recompute: `{glob}` matches no layer of {graph.name}", hint=hint)
-            )
+        if not any(matches(graph, glob) for graph in graphs):
+            hint = did_you_mean(glob, [path for graph in graphs for node in graph.layers for path in around(node.name)])
+            names = ", ".join(dict.fromkeys(graph.name for graph in graphs))
+            problems.append(Problem("unknown-layer", f"recompute: `{glob}` matches no layer of {names}", hint=hint))
     if problems:
         raise SpecError(problems)
-    for name in names:
-        outermost = next((path for path in around(name) if any(covers(glob, path) for glob in globs)), "")
-        if outermost:
-            segments.setdefault(outermost, set()).add(name)
-    return segments
 
 
 def matches(graph: Graph, glob: str) -> bool:

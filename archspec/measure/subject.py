@@ -15,6 +15,7 @@ from archspec.graph.recompute import Segments
 from archspec.lowering.build import lower
 from archspec.lowering.emitter import emit
 from archspec.lowering.optimize import optimized
+from archspec.lowering.verify import as_tuple
 from archspec.views.measured import Step
 
 
@@ -61,9 +62,7 @@ class Subject:
             with torch.inference_mode():
                 call(*self.images)
             return
-        outputs = call(*self.images)
-        outputs = outputs if isinstance(outputs, tuple) else (outputs,)
-        loss = torch.stack([output.float().square().mean() for output in outputs]).sum()
+        loss = torch.stack([output.float().square().mean() for output in as_tuple(call(*self.images))]).sum()
         loss.backward()  # type: ignore[no-untyped-call]
         self.module.zero_grad(set_to_none=True)  # now, since others are run before its next step
 

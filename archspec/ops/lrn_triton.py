@@ -15,7 +15,10 @@ from triton.language.extra import libdevice
 
 
 def forward(x: Tensor, size: int, alpha: float, beta: float, k: float, groups: int) -> Tensor:
-    """x / (k + alpha * sum of squares)^beta. `x` is dense, contiguous or channels_last, in float32 or a half type."""
+    """x / (k + alpha * sum of squares)^beta, as `archspec.ops.lrn`, for N x C x H x W on a CUDA GPU.
+
+    `x` is dense, contiguous or channels_last, in float32 or a half type; sums are taken in float32.
+    """
     y = torch.empty_like(x)
     _launch(_forward_of_rows, _forward_of_places, (x, y), size, alpha, beta, k, groups)
     return y

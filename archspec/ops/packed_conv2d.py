@@ -204,28 +204,19 @@ def _cudnn(
     return torch.cudnn_convolution_add_relu(x, weight, other, 1.0, *fixed)
 
 
-def _laid_out_cudnn(
-    x: Tensor,
-    weight: Tensor,
-    other: Tensor | None,
-    bias: Tensor | None,
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    groups: int,
-) -> Tensor:
-    """The same in channels_last, whatever cuDNN has chosen."""
-    y = _cudnn(x, weight, other, bias, stride, padding, dilation, groups)
-    return y.contiguous(memory_format=torch.channels_last)
-
-
-_traced_cudnn = torch.library.custom_op("archspec::conv_relu", _laid_out_cudnn, mutates_args=())
-"""For torch.compile, which does not know the shape that torch's own operation gives."""
-
-
-@_traced_cudnn.register_fake
-def _shape_of_cudnn(x: Tensor, weight: Tensor, other: Tensor | None, bias: Tensor | None, *fixed: Any) -> Tensor:
-    return torch.empty_like(F.conv2d(x, weight, bias, *fixed), memory_format=torch.channels_last)
+_traced_cudnn = torch.library.custom_op(
+    "archspec::conv_relu",
+    lambda *given: _cudnn(*given).contiguous(memory_format=torch.channels_last),
+    mutates_args=(),
+    schema="(Tensor x, Tensor weight, Tensor? other, Tensor? bias, "
+    "int[] stride, int[] padding, int[] dilation, int groups) -> Tensor",
+)
+"""The same for torch.compile, which does not know the shape that torch's own operation gives: in channels_last."""
+_traced_cudnn.register_fake(
+    lambda x, weight, other, bias, *fixed: torch.empty_like(
+        F.conv2d(x, weight, bias, *fixed), memory_format=torch.channels_last
+    )
+)
 
 
 @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]

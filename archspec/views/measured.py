@@ -259,64 +259,59 @@ def measured_data(
             "bytes_per_second": machine.bandwidth,
         },
         "run": run,
-        "networks": [
-            {
-                "name": one.name,
-                "variant": one.variant,
-                "recomputed": one.recomputed,
-                "batch": one.batch,
-                "median_s": one.median,
-                "quarters_s": list(one.spread),
-                "seconds": list(one.seconds),
-                "images_per_s": one.batch / one.median,
-                "flop": one.flops,
-                "peak_bytes": one.memory,
-                "times_faster_than_first": one.gain_on(_first(times, one.batch)),
-            }
-            for one in _whole(times)
-        ],
-        "steps": [
-            {
-                "name": whole.name,
-                "variant": whole.variant,
-                "batch": whole.batch,
-                "steps": [
-                    {
-                        "name": one.left_out.name,
-                        "did": one.left_out.did,
-                        "gain": whole.gain_on(one),
-                        "gain_quarters": list(whole.gain_spread_on(one)),
-                        "median_s_without": one.median,
-                        "quarters_s_without": list(one.spread),
-                        "seconds_without": list(one.seconds),
-                        "peak_bytes_without": one.memory,
-                    }
-                    for one in without
-                    if one.left_out
-                ],
-            }
-            for whole, without in (without_steps(times) if steps else [])
-        ],
-        "layers": [
-            {
-                "name": one.name,
-                "variant": one.variant,
-                "batch": one.batch,
-                "layers": [
-                    {
-                        "name": layer.name,
-                        "op": layer.op,
-                        "seconds": layer.seconds,
-                        "flop": layer.flops,
-                        "bytes": layer.bytes,
-                        "limit_s": layer.limit(machine),
-                    }
-                    for layer in one.layers
-                ],
-            }
-            for one in profiles
-        ],
+        "networks": [_network_data(one, _first(times, one.batch)) for one in _whole(times)],
+        "steps": [_steps_data(whole, without) for whole, without in (without_steps(times) if steps else [])],
+        "layers": [_layers_data(one, machine) for one in profiles],
     }
+
+
+def _network_data(one: Times, first: Times) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "variant": one.variant,
+        "recomputed": one.recomputed,
+        "batch": one.batch,
+        "median_s": one.median,
+        "quarters_s": list(one.spread),
+        "seconds": list(one.seconds),
+        "images_per_s": one.batch / one.median,
+        "flop": one.flops,
+        "peak_bytes": one.memory,
+        "times_faster_than_first": one.gain_on(first),
+    }
+
+
+def _steps_data(whole: Times, without: Sequence[Times]) -> dict[str, Any]:
+    steps = [
+        {
+            "name": one.left_out.name,
+            "did": one.left_out.did,
+            "gain": whole.gain_on(one),
+            "gain_quarters": list(whole.gain_spread_on(one)),
+            "median_s_without": one.median,
+            "quarters_s_without": list(one.spread),
+            "seconds_without": list(one.seconds),
+            "peak_bytes_without": one.memory,
+        }
+        for one in without
+        if one.left_out
+    ]
+    return {"name": whole.name, "variant": whole.variant, "batch": whole.batch, "steps": steps}
+
+
+def _layers_data(one: Profile, machine: Machine) -> dict[str, Any]:
+    layers = [
+        {
+            "name": layer.name,
+            "op": layer.op,
+            "seconds": layer.seconds,
+            "flop": layer.flops,
+            "bytes": layer.bytes,
+            "limit_s": layer.limit(machine),
+        }
+        for layer in one.layers
+    ]
+    return {"name": one.name, "variant": one.variant, "batch": one.batch, "layers": layers}
 
 
 def _first(times: Sequence[Times], batch: int) -> Times:

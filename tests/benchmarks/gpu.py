@@ -19,12 +19,11 @@ from archspec.train.execution import Execution
 from archspec.train.job import Job, prepare_job, prepare_module
 from archspec.train.loop import train
 from archspec.train.state import fresh
-from tests.benchmarks.lrn import ours
+from tests.benchmarks.lrn import LAYOUTS, ours
 from tests.benchmarks.trainer import held, with_batches
 
 SHAPES = [(128, 96, 55, 55), (128, 64, 56, 56)]
 """Larger than the GPU's cache."""
-LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 TYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 CUDA = torch.device("cuda")
 

@@ -11,18 +11,7 @@ from archspec import ops
 from archspec.ops import lrn_swift
 from archspec.ops.lrn import local_response_norm as plain
 from archspec.ops.lrn_swift import local_response_norm as swift
-
-LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
-SETTINGS = [
-    (5, 1e-4, 0.75, 2.0, 1),
-    (5, 0.3, 0.75, 1.0, 2),
-    (1, 0.5, 0.75, 1.0, 1),
-    (3, 0.5, 0.5, 1.0, 4),
-    (7, 0.2, 1.0, 1.5, 1),
-    (9, 0.2, 0.6, 1.5, 2),  # wider than a group
-    (2, 0.5, 0.75, 1.0, 1),  # of even sizes, which the block refuses, one channel more comes before
-    (4, 0.3, 0.75, 1.5, 2),
-]
+from tests.lrn import LAYOUTS, SETTINGS, value_and_gradient
 
 
 @pytest.fixture(params=[1, 300, 2**18])
@@ -34,13 +23,6 @@ def _parts(request, monkeypatch):
 def maps(layout="contiguous", dtype=torch.float64, seed=0, shape=(5, 8, 3, 4)):
     values = torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) * 3
     return values.to(dtype).to(memory_format=LAYOUTS[layout])
-
-
-def value_and_gradient(norm, x, settings, slope):
-    x = x.detach().clone(memory_format=torch.preserve_format).requires_grad_()
-    y = norm(x, *settings)
-    (gradient,) = torch.autograd.grad(y, x, slope)
-    return y.detach(), gradient
 
 
 @pytest.mark.usefixtures("_parts")
